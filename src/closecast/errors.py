@@ -1,0 +1,49 @@
+"""Every error that closecast raises on purpose.
+
+* ClosecastError
+    - BarsError          the market data breaks a rule (column, gap, duplicate, sign)
+    - WindowError        a window cannot be cut as asked
+    - SettingError       a setting is unknown or out of its range
+    - TrainingError      a model cannot be trained, or its training diverged
+    - ModelError         a stored model is missing, damaged or of another kind
+    - MissingExtraError  an optional library is needed and not installed
+    - LeakageError       a forecast could have seen its own answer
+
+A message reads ``Expected <rule>, got <value> (<where>). <What to do>.``
+"""
+
+
+class ClosecastError(Exception):
+    """Base of every error raised on purpose."""
+
+
+class BarsError(ClosecastError, ValueError):
+    """The market data breaks a rule."""
+
+
+class WindowError(ClosecastError, ValueError):
+    """A window cannot be cut as asked."""
+
+
+class SettingError(ClosecastError, ValueError):
+    """A setting is unknown or out of its range."""
+
+
+class TrainingError(ClosecastError, RuntimeError):
+    """A model cannot be trained, or its training diverged."""
+
+
+class ModelError(ClosecastError, ValueError):
+    """A stored model is missing, damaged or of another kind."""
+
+
+class MissingExtraError(ClosecastError, ImportError):
+    """An optional library is needed and not installed."""
+
+
+class LeakageError(ClosecastError, RuntimeError):
+    """A forecast could have seen its own answer."""
+
+
+class ClosecastWarning(UserWarning):
+    """Something was done to the data that its owner should know."""

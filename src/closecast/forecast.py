@@ -1,0 +1,146 @@
+"""A forecast: the distribution of the next closes, as all parts exchange it.
+
+It holds quantiles and a mean and nothing of the model that made it, so that a
+judge cannot tell an LSTM from a naive line.
+"""
+
+from dataclasses import dataclass
+from typing import Protocol, TypeVar
+
+import numpy as np
+from jaxtyping import Float, Int, Shaped
+
+LEVELS = np.arange(1, 40) / 40
+"""Quantile levels of every forecast: 0.025, 0.050 ... 0.975.
+
+Evenly spaced, so that the mean pinball loss over them is the CRPS up to one
+constant that is the same for every model, and dense enough to hold the edges of
+the 50, 80, 90 and 95 % intervals exactly.
+"""
+
+Panel_contra = TypeVar("Panel_contra", contravariant=True)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Forecast:
+    """Forecasts of closes, one row for each window.
+
+    A log return counts from the last close of the window: the close at step h is
+    ``last_close * exp(log_return)``.
+
+    Attributes:
+        symbols: Symbol of each window, shape ``(window,)``.
+        cutoffs: Date of its last known bar, ``datetime64[D]``, shape ``(window,)``.
+        target_dates: Session of each step, ``datetime64[D]``.
+        last_close: Close at the cutoff in price units, shape ``(window,)``.
+        mean: Mean log return from the last close, without unit. In price units
+            this is a geometric mean.
+        quantiles: Quantiles of the log return at ``LEVELS``, not decreasing along
+            their axis.
+    """
+
+    symbols: Shaped[np.ndarray, " window"]
+    cutoffs: Shaped[np.ndarray, " window"]
+    target_dates: Shaped[np.ndarray, "window horizon"]
+    last_close: Float[np.ndarray, " window"]
+    mean: Float[np.ndarray, "window horizon"]
+    quantiles: Float[np.ndarray, "window horizon quantile"]
+
+    def __post_init__(self) -> None:
+        windows, horizon = self.mean.shape
+        expected = (windows, horizon, len(LEVELS))
+        if self.quantiles.shape != expected:
+            raise ValueError(
+                f"Expected quantiles of shape {expected} (window, horizon, quantile), "
+                f"got {self.quantiles.shape}. Give one value for each of LEVELS."
+            )
+
+    @property
+    def horizon(self) -> int:
+        """Steps forecast, in sessions."""
+        return int(self.mean.shape[1])
+
+    def __len__(self) -> int:
+        return len(self.symbols)
+
+    def quantile(self, level: float) -> Float[np.ndarray, "window horizon"]:
+        """Take one quantile of the log return.
+
+        Args:
+            level: A probability in (0, 1); between two of ``LEVELS`` the quantile
+                is interpolated, outside of them it is refused.
+
+        Returns:
+            Log returns from the last close, without unit, shape (window, horizon).
+
+        Raises:
+            ValueError: The level lies outside the stored ones.
+        """
+        if not LEVELS[0] <= level <= LEVELS[-1]:
+            raise ValueError(
+                f"Expected a level in [{LEVELS[0]}, {LEVELS[-1]}], got {level}. "
+                "A forecast does not store its far tails."
+            )
+        right = int(np.searchsorted(LEVELS, level - 1e-9))
+        left = max(right - 1, 0)
+        gap = LEVELS[right] - LEVELS[left]
+        weight = 1.0 if gap == 0 else float((level - LEVELS[left]) / gap)
+        if weight > 1 - 1e-6:
+            return np.asarray(self.quantiles[..., right])
+        return np.asarray(
+            (1 - weight) * self.quantiles[..., left] + weight * self.quantiles[..., right]
+        )
+
+    def price(
+        self, log_return: Float[np.ndarray, "window horizon"]
+    ) -> Float[np.ndarray, "window horizon"]:
+        """Turn log returns from the last close into closes.
+
+        Args:
+            log_return: Log returns from the last close, without unit.
+
+        Returns:
+            Closes in price units, shape (window, horizon).
+        """
+        return np.asarray(self.last_close[:, None] * np.exp(log_return))
+
+    def take(self, rows: Int[np.ndarray, " some"]) -> "Forecast":
+        """Keep some of the windows.
+
+        Args:
+            rows: Positions of the windows to keep.
+
+        Returns:
+            A forecast with these windows, in this order.
+        """
+        return Forecast(
+            symbols=self.symbols[rows],
+            cutoffs=self.cutoffs[rows],
+            target_dates=self.target_dates[rows],
+            last_close=self.last_close[rows],
+            mean=self.mean[rows],
+            quantiles=self.quantiles[rows],
+        )
+
+
+class Forecaster(Protocol[Panel_contra]):
+    """Whatever turns a panel of bars into forecasts."""
+
+    @property
+    def name(self) -> str:
+        """What tables call it."""
+        ...
+
+    def forecast(
+        self, bars: Panel_contra, cutoffs: Int[np.ndarray, " window"]
+    ) -> Forecast:
+        """Forecast the closes after each cutoff from the bars up to it.
+
+        Args:
+            bars: The panel; bars after a cutoff must not matter to its forecast.
+            cutoffs: Rows of the panel that hold the last known bars.
+
+        Returns:
+            One window for each cutoff, in the same order.
+        """
+        ...
