@@ -88,7 +88,8 @@ class Forecast:
         if weight > 1 - 1e-6:
             return np.asarray(self.quantiles[..., right])
         return np.asarray(
-            (1 - weight) * self.quantiles[..., left] + weight * self.quantiles[..., right]
+            (1 - weight) * self.quantiles[..., left]
+            + weight * self.quantiles[..., right]
         )
 
     def price(
@@ -103,6 +104,27 @@ class Forecast:
             Closes in price units, shape (window, horizon).
         """
         return np.asarray(self.last_close[:, None] * np.exp(log_return))
+
+    def to_columns(self) -> dict[str, Shaped[np.ndarray, " row"]]:
+        """Lay the forecast out as a table, one row for each window and step.
+
+        Returns:
+            Columns symbol, cutoff, step (1 .. horizon), date (the target session),
+            last_close, mean, median and quantiles q05 .. q95, all in price units.
+        """
+        columns: dict[str, Shaped[np.ndarray, " row"]] = {
+            "symbol": np.repeat(self.symbols, self.horizon),
+            "cutoff": np.repeat(self.cutoffs, self.horizon),
+            "step": np.tile(np.arange(1, self.horizon + 1), len(self)),
+            "date": self.target_dates.ravel(),
+            "last_close": np.repeat(self.last_close, self.horizon),
+            "mean": self.price(self.mean).ravel(),
+            "median": self.price(self.quantile(0.5)).ravel(),
+        }
+        for percent in (5, 10, 25, 75, 90, 95):
+            price = self.price(self.quantile(percent / 100))
+            columns[f"q{percent:02d}"] = price.ravel()
+        return columns
 
     def take(self, rows: Int[np.ndarray, " some"]) -> "Forecast":
         """Keep some of the windows.

@@ -42,7 +42,9 @@ def log_table(bars: Bars) -> Float[np.ndarray, "row feature"]:
     last_traded = np.maximum.accumulate(np.where(traded, rows, -1))
     known = last_traded >= bars.starts
     table = np.log(np.where(bars.values > 0, bars.values, 1.0))
-    table[:, VOLUME] = np.where(known, table[np.maximum(last_traded, 0), VOLUME], np.nan)
+    table[:, VOLUME] = np.where(
+        known, table[np.maximum(last_traded, 0), VOLUME], np.nan
+    )
     return table
 
 

@@ -1,0 +1,28 @@
+"""Forecast the next closes of a stock or a coin, and know how far to trust them.
+
+``import closecast as cc`` is light: what a name needs is loaded when it is used.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from closecast.experiments.forecaster import Forecaster as Forecaster
+    from closecast.market.readers import read_prices as read_prices
+    from closecast.market.sample import sample_prices as sample_prices
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "Forecaster": "closecast.experiments.forecaster",
+    "read_prices": "closecast.market.readers",
+    "sample_prices": "closecast.market.sample",
+}
+
+__all__ = ["Forecaster", "__version__", "read_prices", "sample_prices"]
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'closecast' has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)

@@ -1,0 +1,211 @@
+"""Every command and where it lives. Heavy libraries load inside the command."""
+
+import inspect
+from collections.abc import Callable
+from dataclasses import fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from closecast.cli.data import app as data_app
+from closecast.cli.screen import notes, say, say_json, training_progress
+from closecast.training.settings import Settings
+
+if TYPE_CHECKING:
+    from closecast.experiments.forecaster import Evaluation, Forecaster
+
+app = typer.Typer(
+    name="closecast",
+    help="Forecast closing prices with LSTMs, and know how far to trust them.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+app.add_typer(data_app, name="data", help="Look at prices before anything is trained.")
+
+Prices = Annotated[
+    str, typer.Argument(help="A CSV or Parquet file, a folder of them, or 'sample'.")
+]
+ModelFolder = Annotated[Path, typer.Argument(help="A folder that train wrote.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of words.")]
+
+
+def with_settings(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command one option for each setting; its last argument collects them.
+
+    Args:
+        command: Takes ``settings``, a dictionary of those that were given.
+
+    Returns:
+        A command whose signature typer reads.
+    """
+    signature = inspect.signature(command)
+    own = [p for p in signature.parameters.values() if p.name != "settings"]
+    options = [
+        inspect.Parameter(
+            field.name,
+            inspect.Parameter.KEYWORD_ONLY,
+            default=field.default,
+            annotation=Annotated[field.type, typer.Option(rich_help_panel="Settings")],
+        )
+        for field in fields(Settings)
+    ]
+
+    def run(**arguments: Any) -> None:  # noqa: ANN401  what typer parsed
+        settings = {option.name: arguments.pop(option.name) for option in options}
+        command(**arguments, settings=settings)
+
+    run.__doc__ = command.__doc__
+    run.__name__ = command.__name__
+    run.__signature__ = signature.replace(  # type: ignore[attr-defined]
+        parameters=[
+            *(p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in own),
+            *options,
+        ]
+    )
+    return run
+
+
+@app.command()
+def demo(
+    out: Annotated[Path, typer.Option(help="Where the run goes.")] = Path(
+        "closecast-demo"
+    ),
+    as_json: AsJson = False,
+) -> None:
+    """Tell the whole story on embedded real prices."""
+    forecaster = _fit("sample", {})
+    _finish(forecaster, "sample", out, as_json)
+
+
+@app.command()
+@with_settings
+def train(
+    prices: Prices,
+    out: Annotated[Path, typer.Option(help="Where the model goes.")],
+    settings: dict[str, object],
+    as_json: AsJson = False,
+) -> None:
+    """Train a model on the oldest bars; the newest fifth stays unseen."""
+    forecaster = _fit(prices, settings)
+    forecaster.save(out)
+    curve = forecaster.model.curve
+    if as_json:
+        say_json({"model": str(out), "best_epoch": curve.best_epoch})
+    else:
+        say(f"Trained {len(curve.train_loss)} epochs, kept epoch {curve.best_epoch}.")
+        say(f"Leak tests passed: {len(forecaster.leak_tests)}.")
+        say(f"Model: {out}")
+
+
+@app.command()
+def forecast(
+    model: ModelFolder,
+    prices: Prices,
+    out: Annotated[Path | None, typer.Option(help="Write forecast.csv here.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Forecast the next closes of every symbol."""
+    from closecast.experiments.run import write_forecast  # noqa: PLC0415
+
+    result = _load(model).forecast(_read(prices))
+    if out is not None:
+        write_forecast(out, result)
+    columns = {name: column.tolist() for name, column in result.to_columns().items()}
+    rows = [
+        dict(zip(columns, row, strict=True))
+        for row in zip(*columns.values(), strict=True)
+    ]
+    if as_json:
+        say_json([{k: _plain(v) for k, v in row.items()} for row in rows])
+    elif out is not None:
+        say(f"Forecast: {out} ({len(result)} symbols, {result.horizon} sessions)")
+    else:
+        say("symbol      date             median   80 % interval")
+        for row in rows:
+            say(
+                f"{row['symbol']:<10}  {row['date']}  {row['median']:>12.6g}   "
+                f"{row['q10']:.6g} .. {row['q90']:.6g}"
+            )
+
+
+@app.command()
+def evaluate(
+    model: ModelFolder,
+    prices: Prices,
+    out: Annotated[Path | None, typer.Option(help="Write a run folder here.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Score a model beside the baselines on bars it never trained on."""
+    _finish(_load(model), prices, out, as_json)
+
+
+@app.command()
+def report(
+    run: Annotated[Path, typer.Argument(help="A run folder.")], as_json: AsJson = False
+) -> None:
+    """Draw report.html of a run again."""
+    from closecast.reports import write_report  # noqa: PLC0415
+
+    path = write_report(run)
+    if as_json:
+        say_json({"report": str(path)})
+    else:
+        say(f"Report: {path}")
+
+
+def _read(prices: str) -> Any:  # noqa: ANN401  Bars, imported when needed
+    with notes():
+        if prices == "sample":
+            from closecast.market.sample import sample_bars  # noqa: PLC0415
+
+            return sample_bars()
+        from closecast.market.readers import bars_of  # noqa: PLC0415
+
+        return bars_of(prices)
+
+
+def _fit(prices: str, settings: dict[str, object]) -> "Forecaster":
+    from closecast.experiments.forecaster import Forecaster  # noqa: PLC0415
+
+    forecaster, bars = Forecaster(**settings), _read(prices)
+    with training_progress() as on_epoch:
+        return forecaster.fit(bars, on_epoch=on_epoch)
+
+
+def _load(folder: Path) -> "Forecaster":
+    from closecast.experiments.forecaster import Forecaster  # noqa: PLC0415
+
+    return Forecaster.load(folder)
+
+
+def _finish(
+    forecaster: "Forecaster", prices: str, out: Path | None, as_json: bool
+) -> None:
+    evaluation = forecaster.evaluate(_read(prices))
+    if out is not None:
+        _write(out, forecaster, evaluation, prices)
+    if as_json:
+        say_json(evaluation.to_dict())
+        return
+    say(evaluation.verdict)
+    for sentence in evaluation.why:
+        say(f"  {sentence}")
+    if out is not None:
+        say(f"Report: {out / 'report.html'}")
+
+
+def _write(
+    out: Path, forecaster: "Forecaster", evaluation: "Evaluation", prices: str
+) -> None:
+    from closecast.experiments.run import write_run  # noqa: PLC0415
+    from closecast.reports import write_report  # noqa: PLC0415
+
+    source = "sample" if prices == "sample" else Path(prices).name
+    write_run(out, forecaster, evaluation, source)
+    write_report(out)
+
+
+def _plain(value: Any) -> Any:  # noqa: ANN401  a cell of a table
+    return value if isinstance(value, str | int | float) else str(value)

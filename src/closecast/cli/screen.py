@@ -1,0 +1,83 @@
+"""What a person at a terminal sees: notes, errors, progress; silent into a pipe."""
+
+import json
+import sys
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from closecast.errors import ClosecastWarning
+
+if TYPE_CHECKING:
+    from closecast.engine.fleet import Progress
+
+
+def complain(error: Exception) -> None:
+    """Print an error as one sentence on stderr.
+
+    Args:
+        error: What went wrong.
+    """
+    sys.stderr.write(f"closecast: {error}\n")
+
+
+def say(text: str) -> None:
+    """Print a line on stdout.
+
+    Args:
+        text: The line.
+    """
+    sys.stdout.write(text + "\n")
+
+
+def say_json(value: Any) -> None:  # noqa: ANN401  whatever JSON holds
+    """Print a value as JSON on stdout.
+
+    Args:
+        value: Plain values.
+    """
+    say(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False))
+
+
+@contextmanager
+def notes() -> Iterator[None]:
+    """Show what was done to the data as notes on stderr."""
+
+    def show(message: Warning | str, category: type[Warning], *_: object) -> None:
+        if issubclass(category, ClosecastWarning):
+            sys.stderr.write(f"Note: {message}\n")
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("default")
+        warnings.showwarning = show
+        yield
+
+
+@contextmanager
+def training_progress() -> Iterator["Callable[[Progress], None] | None"]:
+    """Show epochs as they pass; quiet where stderr is not a terminal.
+
+    Yields:
+        What ``Forecaster.fit`` takes as ``on_epoch``.
+    """
+    if not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console  # noqa: PLC0415  only a terminal pays for it
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (
+        TextColumn("training"),
+        BarColumn(),
+        TextColumn("epoch {task.completed}/{task.total} {task.fields[loss]}"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("training", total=None, loss="")
+
+        def on_epoch(progress: "Progress") -> None:
+            loss = f"validation loss {progress.validation_loss:.4f}"
+            bar.update(task, total=progress.epochs, completed=progress.epoch, loss=loss)
+
+        yield on_epoch

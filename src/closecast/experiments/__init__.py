@@ -1,0 +1,1 @@
+"""Experiments: the front door over windows, models, training and evaluation."""

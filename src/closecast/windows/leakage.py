@@ -1,0 +1,239 @@
+"""Leak tests: ask a forecaster, from outside, whether it sees its own answer.
+
+Each test changes what must not matter and compares forecasts. None of them knows
+how the forecaster works, so anybody's can be tested.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool, Int
+
+from closecast.errors import LeakageError
+from closecast.forecast import Forecast, Forecaster
+from closecast.market.bars import VOLUME, Bars
+from closecast.windows.spec import WindowSpec
+from closecast.windows.split import Split
+
+PROBE_DATES = 3
+PROBE_CUTOFFS = 200
+ADJUSTMENT = 7.3
+ADJUSTMENT_TOLERANCE = 1e-3
+"""Share of the forecast's own spread that float rounding may move it by."""
+
+
+@dataclass(frozen=True, slots=True)
+class LeakResult:
+    """Outcome of one leak test.
+
+    Attributes:
+        name: Which test.
+        passed: Whether nothing leaked.
+        detail: What was done and found, in words.
+    """
+
+    name: str
+    passed: bool
+    detail: str
+
+
+def run_leak_tests(
+    forecaster: Forecaster[Bars],
+    bars: Bars,
+    cutoffs: Int[np.ndarray, " window"],
+    seed: int = 0,
+) -> list[LeakResult]:
+    """Run every test that needs only a forecaster and bars.
+
+    Args:
+        forecaster: What is tested.
+        bars: The panel.
+        cutoffs: Rows to forecast at; a few dates among them are probed.
+        seed: Seed of the noise.
+
+    Returns:
+        One result a test.
+    """
+    return [
+        future_perturbation(forecaster, bars, cutoffs, seed),
+        truncation(forecaster, bars, cutoffs),
+        adjustment_invariance(forecaster, bars, cutoffs),
+    ]
+
+
+def future_perturbation(
+    forecaster: Forecaster[Bars],
+    bars: Bars,
+    cutoffs: Int[np.ndarray, " window"],
+    seed: int = 0,
+) -> LeakResult:
+    """Replace every bar after a date by noise: no earlier forecast may move a bit.
+
+    Args:
+        forecaster: What is tested.
+        bars: The panel.
+        cutoffs: Rows to forecast at.
+        seed: Seed of the noise.
+
+    Returns:
+        The result.
+    """
+    moved = 0
+    probes = _probes(bars, cutoffs)
+    for date, known in probes:
+        noisy = _with_noise(bars, bars.dates > date, seed)
+        before = forecaster.forecast(bars, known)
+        moved += _differing(before, forecaster.forecast(noisy, known))
+    return LeakResult(
+        "future_perturbation",
+        moved == 0,
+        f"every bar after {_dates(probes)} replaced by noise: {moved} of "
+        f"{_count(probes)} forecasts moved",
+    )
+
+
+def truncation(
+    forecaster: Forecaster[Bars], bars: Bars, cutoffs: Int[np.ndarray, " window"]
+) -> LeakResult:
+    """Cut the panel at a date: forecasts equal those from the whole panel.
+
+    Args:
+        forecaster: What is tested.
+        bars: The panel.
+        cutoffs: Rows to forecast at.
+
+    Returns:
+        The result.
+    """
+    moved = 0
+    probes = _probes(bars, cutoffs)
+    for date, known in probes:
+        keep = bars.dates <= date
+        shifted = (np.cumsum(keep) - 1)[known]
+        before = forecaster.forecast(bars, known)
+        moved += _differing(before, forecaster.forecast(bars.select(keep), shifted))
+    return LeakResult(
+        "truncation",
+        moved == 0,
+        f"panel cut at {_dates(probes)}: {moved} of {_count(probes)} forecasts moved",
+    )
+
+
+def adjustment_invariance(
+    forecaster: Forecaster[Bars], bars: Bars, cutoffs: Int[np.ndarray, " window"]
+) -> LeakResult:
+    """Multiply prices by 7.3 and divide volumes: returns forecast stay the same.
+
+    A forecaster that moves has learned the price level, which a later split or
+    dividend would change under it.
+
+    Args:
+        forecaster: What is tested.
+        bars: The panel.
+        cutoffs: Rows to forecast at.
+
+    Returns:
+        The result.
+    """
+    values = bars.values * ADJUSTMENT
+    values[:, VOLUME] = bars.values[:, VOLUME] / ADJUSTMENT
+    _, known = _probes(bars, cutoffs)[-1]
+    adjusted = forecaster.forecast(_replaced(bars, values), known)
+    original = forecaster.forecast(bars, known)
+    spread = np.ptp(original.quantiles, axis=2).max() + 1e-12
+    drift = float(np.abs(adjusted.quantiles - original.quantiles).max() / spread)
+    return LeakResult(
+        "adjustment_invariance",
+        drift <= ADJUSTMENT_TOLERANCE,
+        f"prices x {ADJUSTMENT}, volumes / {ADJUSTMENT}: forecasts moved by at most "
+        f"{drift:.1e} of their spread ({len(known)} forecasts)",
+    )
+
+
+def target_overlap(bars: Bars, split: Split, spec: WindowSpec) -> LeakResult:
+    """Audit a split: no target of a block lies at or after the next block's start.
+
+    Args:
+        bars: The panel.
+        split: Its blocks.
+        spec: Shape of a window.
+
+    Returns:
+        The result.
+    """
+    last_train = bars.dates[split.train + spec.horizon].max()
+    last_validation = bars.dates[split.validation + spec.horizon].max()
+    first_validation = bars.dates[split.validation + 1].min()
+    first_test = bars.dates[split.test + 1].min()
+    return LeakResult(
+        "target_overlap",
+        bool(last_train < first_validation and last_validation < first_test),
+        f"training targets end {last_train}, validation targets run "
+        f"{first_validation} to {last_validation}, test targets start {first_test}",
+    )
+
+
+def require_no_leak(results: list[LeakResult]) -> None:
+    """Stop where a test failed.
+
+    Args:
+        results: Outcomes of leak tests.
+
+    Raises:
+        LeakageError: A test failed.
+    """
+    for result in results:
+        if not result.passed:
+            raise LeakageError(
+                f"Expected forecasts that see only their past, got a leak in "
+                f"{result.name}: {result.detail}. Do not trust this model; find what "
+                "it reads after the cutoff."
+            )
+
+
+Probe = tuple[np.datetime64, Int[np.ndarray, " known"]]
+
+
+def _probes(bars: Bars, cutoffs: Int[np.ndarray, " window"]) -> list[Probe]:
+    """Pick dates among the cutoffs, each with the newest cutoffs up to it."""
+    dates = np.unique(bars.dates[cutoffs])
+    picked = dates[np.linspace(0, len(dates) - 1, PROBE_DATES + 2).astype(int)[1:-1]]
+    newest = cutoffs[np.argsort(bars.dates[cutoffs], kind="stable")]
+    return [
+        (date, newest[bars.dates[newest] <= date][-PROBE_CUTOFFS:])
+        for date in np.unique(picked)
+    ]
+
+
+def _with_noise(bars: Bars, replaced: Bool[np.ndarray, " row"], seed: int) -> Bars:
+    random = np.random.default_rng(seed)
+    body = np.exp(3 * random.standard_normal((len(bars), 2)))
+    values = np.column_stack(
+        [
+            body[:, 0],
+            body.max(axis=1) * 1.5,
+            body.min(axis=1) / 1.5,
+            body[:, 1],
+            1e6 * body[:, 0],
+        ]
+    )
+    return _replaced(bars, np.where(replaced[:, None], values, bars.values))
+
+
+def _replaced(bars: Bars, values: np.ndarray) -> Bars:
+    return Bars(
+        symbols=bars.symbols, offsets=bars.offsets, dates=bars.dates, values=values
+    )
+
+
+def _differing(one: Forecast, other: Forecast) -> int:
+    same = (one.quantiles == other.quantiles).all(axis=(1, 2))
+    return int((~(same & (one.mean == other.mean).all(axis=1))).sum())
+
+
+def _dates(probes: list[Probe]) -> str:
+    return ", ".join(str(date) for date, _ in probes)
+
+
+def _count(probes: list[Probe]) -> int:
+    return sum(len(known) for _, known in probes)

@@ -1,0 +1,71 @@
+"""Cutoffs: every window of every symbol, and none across two symbols."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from closecast.errors import WindowError
+from closecast.market.bars import from_columns
+from closecast.testing import random_walk
+from closecast.windows.index import (
+    cutoffs_with_context,
+    cutoffs_with_targets,
+    last_cutoffs,
+    short_symbols,
+)
+from closecast.windows.spec import WindowSpec
+
+
+def ragged(lengths):
+    """A panel whose symbols have these lengths."""
+    symbols = np.repeat([f"S{i}" for i in range(len(lengths))], lengths)
+    days = np.concatenate([np.arange(n) for n in lengths]).astype("datetime64[D]")
+    return from_columns(symbols, days, np.ones((len(days), 5)))
+
+
+@given(
+    lengths=st.lists(st.integers(1, 30), min_size=1, max_size=4),
+    context=st.integers(1, 8),
+    horizon=st.integers(1, 6),
+)
+def test_cutoffs_agree_with_a_loop_over_symbols(lengths, context, horizon):
+    """The index holds what a naive loop over starts finds, and nothing else."""
+    bars, spec = ragged(lengths), WindowSpec(context_length=context, horizon=horizon)
+    expected = [
+        start + first + context - 1
+        for _, start, end in bars
+        for first in range(end - start)
+        if first + context + horizon <= end - start
+    ]
+
+    if not expected:
+        with pytest.raises(WindowError, match="for a window"):
+            cutoffs_with_targets(bars, spec)
+    else:
+        assert cutoffs_with_targets(bars, spec).tolist() == expected
+        assert len(expected) == sum(
+            spec.count(n) for n in lengths if n >= context + horizon
+        )
+
+
+def test_a_forecast_needs_only_a_context():
+    """The last bars of a series are cutoffs although their targets are unknown."""
+    bars, spec = ragged([12, 11]), WindowSpec()
+
+    assert cutoffs_with_context(bars, spec).tolist() == [9, 10, 11, 21, 22]
+    assert last_cutoffs(bars, spec).tolist() == [11, 22]
+
+
+def test_a_short_symbol_is_named_and_the_rest_goes_on():
+    """A symbol with nine bars gives no cutoff."""
+    bars = ragged([30, 9])
+
+    assert last_cutoffs(bars, WindowSpec()).tolist() == [29]
+    assert short_symbols(bars, 10) == ["S1"]
+
+
+def test_a_panel_too_short_says_what_it_needs():
+    """Twelve bars hold no window of 10 + 5."""
+    with pytest.raises(WindowError, match=r"at least 15 bars .* got 12 \(symbol W00"):
+        cutoffs_with_targets(random_walk(1, 12), WindowSpec())

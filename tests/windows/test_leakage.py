@@ -1,0 +1,120 @@
+"""The leak tests let honest forecasters through and catch cheats."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+
+from closecast.errors import LeakageError
+from closecast.forecast import LEVELS, Forecast
+from closecast.testing import Cheat, random_walk
+from closecast.windows.index import cutoffs_with_targets
+from closecast.windows.leakage import (
+    adjustment_invariance,
+    future_perturbation,
+    require_no_leak,
+    run_leak_tests,
+    target_overlap,
+    truncation,
+)
+from closecast.windows.scaling import volatility
+from closecast.windows.spec import WindowSpec
+from closecast.windows.split import Split, split_by_date
+
+SPEC = WindowSpec()
+
+
+def cut(bars, cutoffs, spread):
+    """A forecast of zero with this spread of the log return."""
+    spread = np.broadcast_to(spread, (len(cutoffs),))[:, None, None]
+    return Forecast(
+        symbols=np.array([bars.symbol_of(row) for row in cutoffs]),
+        cutoffs=bars.dates[cutoffs],
+        target_dates=np.repeat(bars.dates[cutoffs][:, None], SPEC.horizon, axis=1),
+        last_close=bars.close[cutoffs],
+        mean=np.zeros((len(cutoffs), SPEC.horizon)),
+        quantiles=np.zeros((1, SPEC.horizon, 1)) + spread * (2 * LEVELS - 1),
+    )
+
+
+@dataclass(frozen=True)
+class Honest:
+    """Spread from causal volatility."""
+
+    name: str = "honest"
+
+    def forecast(self, bars, cutoffs):
+        return cut(bars, cutoffs, volatility(bars)[cutoffs])
+
+
+@dataclass(frozen=True)
+class WholeFrameScaler:
+    """Spread from a statistic over the whole file: the classic leak."""
+
+    name: str = "scaler"
+
+    def forecast(self, bars, cutoffs):
+        return cut(bars, cutoffs, np.std(np.diff(np.log(bars.close))))
+
+
+@dataclass(frozen=True)
+class PriceLevel:
+    """Spread that depends on the price level."""
+
+    name: str = "level"
+
+    def forecast(self, bars, cutoffs):
+        return cut(bars, cutoffs, 0.001 * bars.close[cutoffs])
+
+
+@pytest.fixture
+def bars():
+    return random_walk(2, 200)
+
+
+@pytest.fixture
+def cutoffs(bars):
+    return cutoffs_with_targets(bars, SPEC)
+
+
+def test_an_honest_forecaster_passes_every_test(bars, cutoffs):
+    """Causal volatility leaks nothing."""
+    results = run_leak_tests(Honest(), bars, cutoffs)
+
+    assert [r.name for r in results if not r.passed] == []
+    require_no_leak(results)
+
+
+def test_reading_the_future_is_caught(bars, cutoffs):
+    """A forecaster that returns the truth moves when the future does."""
+    result = future_perturbation(Cheat(SPEC), bars, cutoffs)
+
+    assert not result.passed
+    with pytest.raises(LeakageError, match="future_perturbation"):
+        require_no_leak([result])
+
+
+@pytest.mark.parametrize("leak_test", [future_perturbation, truncation])
+def test_a_scaler_over_the_whole_frame_is_caught(leak_test, bars, cutoffs):
+    """Statistics that saw the test block ring the alarm."""
+    assert not leak_test(WholeFrameScaler(), bars, cutoffs).passed
+
+
+def test_learning_the_price_level_is_caught(bars, cutoffs):
+    """A forecast that a split would move is refused."""
+    assert not adjustment_invariance(PriceLevel(), bars, cutoffs).passed
+
+
+def test_an_overlapping_split_is_caught(bars):
+    """A training target on the first validation date fails the audit."""
+    split = split_by_date(bars, SPEC)
+    late = Split(
+        validation_start=split.validation_start,
+        test_start=split.test_start,
+        train=np.append(split.train, split.train[-1] + SPEC.horizon),
+        validation=split.validation,
+        test=split.test,
+    )
+
+    assert target_overlap(bars, split, SPEC).passed
+    assert not target_overlap(bars, late, SPEC).passed
