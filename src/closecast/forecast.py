@@ -5,7 +5,7 @@ judge cannot tell an LSTM from a naive line.
 """
 
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from typing import Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float, Int, Shaped
@@ -145,6 +145,7 @@ class Forecast:
         )
 
 
+@runtime_checkable
 class Forecaster(Protocol[Panel_contra]):
     """Whatever turns a panel of bars into forecasts."""
 

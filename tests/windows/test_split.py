@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 
 from closecast.errors import WindowError
 from closecast.testing import random_walk
-from closecast.windows.split import split_by_date
 from closecast.windows.spec import WindowSpec
+from closecast.windows.split import split_by_date
 
 
 @given(

@@ -107,7 +107,7 @@ def forecast(
     as_json: AsJson = False,
 ) -> None:
     """Forecast the next closes of every symbol."""
-    from closecast.experiments.run import write_forecast  # noqa: PLC0415
+    from closecast.experiments.run import write_forecast
 
     result = _load(model).forecast(_read(prices))
     if out is not None:
@@ -146,7 +146,7 @@ def report(
     run: Annotated[Path, typer.Argument(help="A run folder.")], as_json: AsJson = False
 ) -> None:
     """Draw report.html of a run again."""
-    from closecast.reports import write_report  # noqa: PLC0415
+    from closecast.reports.report import write_report
 
     path = write_report(run)
     if as_json:
@@ -158,16 +158,16 @@ def report(
 def _read(prices: str) -> Any:  # noqa: ANN401  Bars, imported when needed
     with notes():
         if prices == "sample":
-            from closecast.market.sample import sample_bars  # noqa: PLC0415
+            from closecast.market.sample import sample_bars
 
             return sample_bars()
-        from closecast.market.readers import bars_of  # noqa: PLC0415
+        from closecast.market.readers import bars_of
 
         return bars_of(prices)
 
 
 def _fit(prices: str, settings: dict[str, object]) -> "Forecaster":
-    from closecast.experiments.forecaster import Forecaster  # noqa: PLC0415
+    from closecast.experiments.forecaster import Forecaster
 
     forecaster, bars = Forecaster(**settings), _read(prices)
     with training_progress() as on_epoch:
@@ -175,7 +175,7 @@ def _fit(prices: str, settings: dict[str, object]) -> "Forecaster":
 
 
 def _load(folder: Path) -> "Forecaster":
-    from closecast.experiments.forecaster import Forecaster  # noqa: PLC0415
+    from closecast.experiments.forecaster import Forecaster
 
     return Forecaster.load(folder)
 
@@ -199,8 +199,8 @@ def _finish(
 def _write(
     out: Path, forecaster: "Forecaster", evaluation: "Evaluation", prices: str
 ) -> None:
-    from closecast.experiments.run import write_run  # noqa: PLC0415
-    from closecast.reports import write_report  # noqa: PLC0415
+    from closecast.experiments.run import write_run
+    from closecast.reports.report import write_report
 
     source = "sample" if prices == "sample" else Path(prices).name
     write_run(out, forecaster, evaluation, source)

@@ -43,15 +43,11 @@ def say_json(value: Any) -> None:  # noqa: ANN401  whatever JSON holds
 @contextmanager
 def notes() -> Iterator[None]:
     """Show what was done to the data as notes on stderr."""
-
-    def show(message: Warning | str, category: type[Warning], *_: object) -> None:
-        if issubclass(category, ClosecastWarning):
-            sys.stderr.write(f"Note: {message}\n")
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("default")
-        warnings.showwarning = show
+    with warnings.catch_warnings(record=True, category=ClosecastWarning) as caught:
+        warnings.simplefilter("always", ClosecastWarning)
         yield
+    for note in caught:
+        sys.stderr.write(f"Note: {note.message}\n")
 
 
 @contextmanager
@@ -64,16 +60,19 @@ def training_progress() -> Iterator["Callable[[Progress], None] | None"]:
     if not sys.stderr.isatty():
         yield None
         return
-    from rich.console import Console  # noqa: PLC0415  only a terminal pays for it
-    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich import progress as rich_progress  # only a terminal pays for it
+    from rich.console import Console
 
     columns = (
-        TextColumn("training"),
-        BarColumn(),
-        TextColumn("epoch {task.completed}/{task.total} {task.fields[loss]}"),
-        TimeRemainingColumn(),
+        rich_progress.TextColumn("training"),
+        rich_progress.BarColumn(),
+        rich_progress.TextColumn(
+            "epoch {task.completed}/{task.total} {task.fields[loss]}"
+        ),
+        rich_progress.TimeRemainingColumn(),
     )
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+    screen = Console(stderr=True)
+    with rich_progress.Progress(*columns, console=screen, transient=True) as bar:
         task = bar.add_task("training", total=None, loss="")
 
         def on_epoch(progress: "Progress") -> None:

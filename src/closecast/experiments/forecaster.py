@@ -11,11 +11,10 @@ from jaxtyping import Int
 
 from closecast.engine.fleet import Progress
 from closecast.errors import ModelError, WindowError
-from closecast.evaluation.copycat import Copycat, copycat_check
 from closecast.evaluation.scoreboard import Scoreboard, score
 from closecast.forecast import Forecast
 from closecast.market.bars import Bars
-from closecast.market.readers import bars_of, frame_like
+from closecast.market.readers import bars_of, frame_kind, frame_of
 from closecast.models.baselines import fit_baselines
 from closecast.training.checkpoint import load, save, write_durably
 from closecast.training.model import TrainedModel, train_fleet
@@ -45,7 +44,6 @@ class Evaluation:
 
     Attributes:
         scoreboard: Scores beside the baselines, and the verdict.
-        copycat: Whether one day ahead it says more than the last close.
         leak_tests: Outcomes of the leak tests after training.
         split: The blocks; all scores are of ``split.test``.
         bars: The panel that was scored.
@@ -53,7 +51,6 @@ class Evaluation:
     """
 
     scoreboard: Scoreboard
-    copycat: Copycat
     leak_tests: tuple[LeakResult, ...]
     split: Split
     bars: Bars
@@ -81,7 +78,6 @@ class Evaluation:
                 result.name: {"passed": result.passed, "detail": result.detail}
                 for result in self.leak_tests
             },
-            "copycat": self.copycat.to_dict(),
             "data": {
                 "fingerprint": self.bars.fingerprint,
                 "symbols": list(self.bars.symbols),
@@ -103,7 +99,7 @@ class Forecaster:
 
     Args:
         settings: Any setting of ``closecast.training.settings.Settings`` by name,
-            such as ``context_length=10`` or ``dropout=0.1``.
+            such as ``context_length=10``.
 
     Raises:
         SettingError: A setting is unknown or out of its range.
@@ -123,8 +119,8 @@ class Forecaster:
         """
         if self._model is None:
             raise ModelError(
-                "Expected a fitted Forecaster, got one without weights. Call fit first, "
-                "or Forecaster.load."
+                "Expected a fitted Forecaster, got one without weights. Call fit "
+                "first, or Forecaster.load."
             )
         return self._model
 
@@ -192,7 +188,7 @@ class Forecaster:
             ModelError: ``fit`` was not called yet.
         """
         forecast = self.forecast(bars_of(prices), cutoffs)
-        return frame_like(prices, forecast.to_columns())
+        return frame_of(forecast.to_columns(), frame_kind(prices))
 
     def forecast(
         self, bars: Bars, cutoffs: str | Sequence[str] | None = None
@@ -237,7 +233,6 @@ class Forecaster:
         scale = volatility(bars)[split.test]
         return Evaluation(
             scoreboard=score(forecasts, truth, scale),
-            copycat=copycat_check(forecasts[model.name], truth),
             leak_tests=self.leak_tests,
             split=split,
             bars=bars,

@@ -83,7 +83,8 @@ class Bars:
             symbol, date = self.symbol_of(violation.row), self.dates[violation.row]
             raise BarsError(
                 f"Expected {violation.rule}, got {violation.value:g} in "
-                f"{violation.column} (symbol {symbol}, {date}). Repair or drop this bar."
+                f"{violation.column} (symbol {symbol}, {date}). Repair or drop "
+                "this bar."
             )
 
     def __len__(self) -> int:

@@ -90,7 +90,8 @@ def _refuse_none(
 ) -> None:
     if len(cutoffs) == 0:
         longest = max(end - start for _, start, end in bars)
-        names = ", ".join(bars.symbols[:3]) + (" ..." if len(bars.symbols) > 3 else "")
+        first, *others = bars.symbols
+        names = f"{first} and {len(others)} others" if others else first
         raise WindowError(
             f"Expected at least {needed} bars of a symbol for {what}, got "
             f"{longest} (symbol {names}, last date {bars.dates.max()}). "

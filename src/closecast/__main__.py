@@ -1,0 +1,5 @@
+"""``python -m closecast`` is ``closecast``."""
+
+from closecast.cli import main
+
+main()

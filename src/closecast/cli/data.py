@@ -1,0 +1,77 @@
+"""``closecast data``: look at price files before they are trusted."""
+
+import sys
+from typing import Annotated
+
+import typer
+
+from closecast.market.findings import Finding
+
+app = typer.Typer(help="Look at price files before they are trusted.")
+
+
+@app.callback()
+def data() -> None:
+    """Look at price files before they are trusted."""
+
+
+@app.command()
+def check(
+    files: Annotated[
+        list[str],
+        typer.Argument(metavar="FILE...", help="CSV or Parquet files, or folders."),
+    ],
+    *,
+    json: Annotated[
+        bool, typer.Option("--json", help="Print JSON for other programs.")
+    ] = False,
+) -> None:
+    """List everything that is wrong or odd in price files, by row and date.
+
+    Exit code 0: no errors, warnings perhaps. 1: errors, the file cannot be used.
+    """  # noqa: DOC501
+    from closecast.market.doctor import check as examine
+
+    findings = [finding for file in files for finding in examine(file)]
+    errors = sum(finding.severity == "error" for finding in findings)
+    if json:
+        _print_json(files, findings, errors)
+    else:
+        _print_table(findings)
+        warnings = len(findings) - errors
+        typer.echo(f"Checked: {len(files)}. Errors: {errors}. Warnings: {warnings}.")
+    raise typer.Exit(1 if errors else 0)
+
+
+def _print_json(files: list[str], findings: list[Finding], errors: int) -> None:
+    import json
+    from dataclasses import asdict
+
+    answer = {
+        "files": files,
+        "errors": errors,
+        "warnings": len(findings) - errors,
+        "findings": [asdict(finding) for finding in findings],
+    }
+    typer.echo(json.dumps(answer, ensure_ascii=False, indent=2))
+
+
+def _print_table(findings: list[Finding]) -> None:
+    if not findings:
+        return
+    if not sys.stdout.isatty():
+        for finding in findings:
+            typer.echo(f"{finding.severity}: {finding.message}")
+        return
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table("", "file", "row", "symbol", "date", "what", "what to do")
+    for finding in findings:
+        row = "" if finding.row is None else str(finding.row)
+        place = (finding.file, row, finding.symbol or "", finding.date or "")
+        style = "red" if finding.severity == "error" else "yellow"
+        words = (*place, finding.what, finding.remedy)
+        table.add_row(Text(finding.severity, style), *(Text(word) for word in words))
+    Console().print(table)

@@ -1,0 +1,146 @@
+"""The scoreboard: a model beside its baselines, and the verdict.
+
+Every table and report shows this object. It compares forecasts of the same
+windows only.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float
+
+from closecast.errors import WindowError
+from closecast.evaluation.alarms import raise_alarms
+from closecast.evaluation.copycat import Copycat, check_copycat
+from closecast.evaluation.rows import Row, score_rows
+from closecast.evaluation.verdict import judge
+from closecast.forecast import Forecast
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scoreboard:
+    """Figures of every model, and what they say of the judged one.
+
+    Attributes:
+        rows: One for each model and step, the judged model first.
+        verdict: What may be said of the judged model, in words.
+        why: Sentences with the figures behind the verdict.
+        suspicious: Whether a figure is too good for prices.
+        copycat: How much the judged model's first step owes to the last close.
+        num_windows: Windows that every model was scored in.
+        num_dates: Different cutoff dates among them.
+    """
+
+    rows: tuple[Row, ...]
+    verdict: str
+    why: tuple[str, ...]
+    suspicious: bool
+    copycat: Copycat
+    num_windows: int
+    num_dates: int
+
+    @property
+    def model(self) -> str:
+        """Name of the judged model."""
+        return self.rows[0].model
+
+    def to_dict(self) -> dict[str, object]:
+        """Give what a judge knows of ``scoreboard.json``.
+
+        Returns:
+            Names and figures, ready for JSON.
+        """
+        return {
+            "verdict": self.verdict,
+            "why": list(self.why),
+            "rows": [row.to_dict() for row in self.rows],
+            "copycat": self.copycat.to_dict(),
+            "suspicious": self.suspicious,
+            "num_windows": self.num_windows,
+            "num_dates": self.num_dates,
+        }
+
+
+def score(
+    forecasts: Mapping[str, Forecast],
+    truth: Float[np.ndarray, "window horizon"],
+    scale: Float[np.ndarray, " window"],
+) -> Scoreboard:
+    """Score a model beside its baselines and judge it.
+
+    Args:
+        forecasts: Forecasts of the same windows by name: the judged model first,
+            then the baselines, zero, drift and ewma_t among them.
+        truth: Log returns from the last close that came.
+        scale: The symbol's volatility of one session known at each cutoff.
+
+    Returns:
+        The scoreboard.
+
+    Raises:
+        ModelError: A forecast is not finite.
+        SettingError: A baseline that the verdict is measured against is missing.
+        WindowError: The forecasts are not of the same windows, or truth or scale
+            cannot be used.
+    """
+    _check_windows(forecasts)
+    judged = next(iter(forecasts))
+    forecast = forecasts[judged]
+    _check_truth(truth, scale, forecast)
+    rows = score_rows(forecasts, truth, scale)
+    own = [row for row in rows if row.model == judged]
+    verdict = judge(own, raise_alarms(own, forecast, truth))
+    return Scoreboard(
+        rows=rows,
+        verdict=verdict.text,
+        why=verdict.why,
+        suspicious=verdict.suspicious,
+        copycat=check_copycat(forecast, truth),
+        num_windows=len(forecast),
+        num_dates=len(np.unique(forecast.cutoffs)),
+    )
+
+
+def _check_windows(forecasts: Mapping[str, Forecast]) -> None:
+    if not forecasts or len(next(iter(forecasts.values()))) == 0:
+        raise WindowError(
+            "Expected at least one forecast of at least one window to score, got "
+            "none. Use a longer series or an earlier test_start."
+        )
+    (judged, first), *others = forecasts.items()
+    for name, forecast in others:
+        if not (
+            forecast.mean.shape == first.mean.shape
+            and np.array_equal(forecast.symbols, first.symbols)
+            and np.array_equal(forecast.cutoffs, first.cutoffs)
+        ):
+            raise WindowError(
+                f"Expected forecasts of the same symbols, cutoffs and steps, got "
+                f"others from {name} ({forecast.mean.shape}) than from {judged} "
+                f"({first.mean.shape}). Forecast all from the same cutoffs."
+            )
+
+
+def _check_truth(
+    truth: Float[np.ndarray, "window horizon"],
+    scale: Float[np.ndarray, " window"],
+    forecast: Forecast,
+) -> None:
+    if truth.shape != forecast.mean.shape:
+        raise WindowError(
+            f"Expected a truth of shape {forecast.mean.shape} (window, horizon), got "
+            f"{truth.shape}. Give one log return for each step forecast."
+        )
+    if scale.shape != (len(forecast),) or not np.all((scale > 0) & np.isfinite(scale)):
+        raise WindowError(
+            f"Expected a positive volatility for each of {len(forecast)} windows, got "
+            f"shape {scale.shape} or a value that is none. Take it from "
+            "closecast.windows.scaling.volatility at the cutoffs."
+        )
+    still = np.flatnonzero(~np.any(truth, axis=0))
+    if len(still):
+        raise WindowError(
+            f"Expected closes that move after the cutoff, got none that does (step "
+            f"{still[0] + 1}, {len(forecast)} windows). Judge on a longer series."
+        )

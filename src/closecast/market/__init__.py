@@ -1,0 +1,1 @@
+"""What a bar is, how it is read, and when the next session comes."""

@@ -1,0 +1,179 @@
+"""When the next sessions are: the dates that a forecast speaks of.
+
+Inside a panel the symbol's own dates are its sessions. Beyond its end they come
+from an exchange's calendar, or from the rhythm of the symbol itself.
+"""
+
+import difflib
+import warnings
+from functools import cache
+from typing import Any
+
+import numpy as np
+from jaxtyping import Int, Shaped
+
+from closecast.errors import SettingError
+from closecast.market.bars import Bars
+
+AUTO, WEEKDAYS, ALWAYS = "auto", "weekdays", "24/7"
+
+RECENT = 250
+"""Last dates of a symbol that tell its rhythm."""
+
+FEWEST = 60
+"""Fewer dates tell no exchange from another."""
+
+WEEKEND_SHARE = 0.05
+"""Share of Saturdays, and of Sundays, that makes a symbol trade around the clock."""
+
+HOLIDAYS = {
+    "XNYS": ("01-01", "07-04", "12-25"),
+    "XKRX": ("01-01", "03-01", "05-05", "08-15", "10-03", "12-25"),
+}
+"""Exchanges that are recognised, with days on which they never trade.
+
+A date on one of these days rules the exchange out without loading its calendar.
+"""
+
+_DAY = np.timedelta64(1, "D")
+_SATURDAY, _SUNDAY = 5, 6
+
+
+def target_sessions(
+    bars: Bars,
+    cutoffs: Int[np.ndarray, " window"],
+    horizon: int,
+    calendar: str = AUTO,
+) -> Shaped[np.ndarray, "window horizon"]:
+    """Find the sessions of the next closes.
+
+    Args:
+        bars: The panel.
+        cutoffs: Row of the last known bar of each window.
+        horizon: Sessions ahead.
+        calendar: Where sessions beyond the panel come from: the code of an exchange
+            (``XNYS``, ``XKRX``, any that exchange_calendars knows), ``24/7``,
+            ``weekdays``, or ``auto``, the symbol's own rhythm.
+
+    Returns:
+        Session of each step, ``datetime64[D]``.
+
+    Raises:
+        SettingError: There is no such calendar.
+    """
+    _refuse_unknown(calendar)
+    rows = cutoffs[:, None] + np.arange(1, horizon + 1)  # (window, horizon)
+    beyond = rows - bars.ends[cutoffs][:, None]
+    sessions = bars.dates[np.minimum(rows, len(bars) - 1)]
+    for symbol in np.unique(bars.symbol_ids[cutoffs[beyond[:, -1] >= 0]]):
+        start, end = bars.offsets[symbol], bars.offsets[symbol + 1]
+        future = next_sessions(bars.dates[start:end], horizon, calendar)
+        here = (beyond >= 0) & (bars.symbol_ids[cutoffs] == symbol)[:, None]
+        sessions[here] = future[beyond[here]]
+    return np.asarray(sessions)
+
+
+def next_sessions(
+    dates: Shaped[np.ndarray, " date"], count: int, calendar: str = AUTO
+) -> Shaped[np.ndarray, " session"]:
+    """Find the sessions after a symbol's last date.
+
+    Args:
+        dates: The symbol's dates, ascending.
+        count: Sessions to find.
+        calendar: As in ``target_sessions``.
+
+    Returns:
+        The next sessions, ``datetime64[D]``; weekdays where the exchange's calendar
+        does not reach.
+
+    Raises:
+        SettingError: There is no such calendar.
+    """
+    _refuse_unknown(calendar)
+    name = rhythm(dates) if calendar == AUTO else calendar
+    last = dates[-1].astype("datetime64[D]")
+    if name == ALWAYS:
+        return np.asarray(last + np.arange(1, count + 1) * _DAY)
+    if name == WEEKDAYS:
+        return _weekdays(last, count)
+    year = int(last.astype("datetime64[Y]").astype(int)) + 1970
+    known = _exchange_sessions(name, year - 1, year + 1 + count // 200)
+    if not len(known) or last < known[0]:
+        return _weekdays(last, count)
+    ahead = known[known > last][:count]
+    rest = _weekdays(max(last, known[-1]), count - len(ahead))
+    return np.concatenate([ahead, rest])
+
+
+def rhythm(dates: Shaped[np.ndarray, " date"]) -> str:
+    """Recognise when a symbol trades.
+
+    Args:
+        dates: Its dates, ascending.
+
+    Returns:
+        ``24/7`` if it regularly trades on Saturdays and on Sundays; ``XNYS`` or
+        ``XKRX`` if its last dates are exactly that exchange's sessions; else
+        ``weekdays``.
+    """
+    recent = dates[-RECENT:].astype("datetime64[D]")
+    weekday = (recent.astype(int) + 3) % 7
+    shares = [np.mean(weekday == day) for day in (_SATURDAY, _SUNDAY)]
+    if min(shares) > WEEKEND_SHARE:
+        return ALWAYS
+    matching = (code for code in HOLIDAYS if _trades_at(recent, code))
+    return next(matching, WEEKDAYS)
+
+
+def _trades_at(recent: Shaped[np.ndarray, " date"], code: str) -> bool:
+    month_days = {str(date)[5:] for date in recent}
+    if len(recent) < FEWEST or month_days & set(HOLIDAYS[code]):
+        return False
+    first, last = (int(str(date)[:4]) for date in recent[[0, -1]])
+    known = _exchange_sessions(code, first - 1, last + 1)
+    sessions = known[(known >= recent[0]) & (known <= recent[-1])]
+    return np.array_equal(sessions, recent)
+
+
+def _weekdays(
+    last: Any,  # noqa: ANN401
+    count: int,
+) -> Shaped[np.ndarray, " session"]:
+    steps: Any = np.arange(1, count + 1)
+    return np.asarray(np.busday_offset(last, steps, roll="backward"))
+
+
+@cache
+def _exchange_sessions(
+    code: str, first_year: int, last_year: int
+) -> Shaped[np.ndarray, " session"]:
+    import exchange_calendars  # type: ignore[import-untyped]
+
+    with warnings.catch_warnings():
+        # Deprecations inside exchange_calendars are not the caller's to act on.
+        warnings.simplefilter("ignore")
+        try:
+            calendar = exchange_calendars.get_calendar(
+                code, start=f"{first_year}-01-01", end=f"{last_year}-12-31"
+            )
+        except ValueError:  # beyond the calendar's bounds: what it has by default
+            calendar = exchange_calendars.get_calendar(code)
+        return np.asarray(calendar.sessions.to_numpy(), dtype="datetime64[D]")
+
+
+def _refuse_unknown(calendar: str) -> None:
+    if calendar in {AUTO, WEEKDAYS, ALWAYS, *HOLIDAYS}:
+        return
+    import exchange_calendars
+
+    codes = exchange_calendars.get_calendar_names(include_aliases=True)
+    if calendar in codes:
+        return
+    names = {name.upper(): name for name in (AUTO, WEEKDAYS, ALWAYS, *codes)}
+    near = difflib.get_close_matches(calendar.upper(), names, n=3, cutoff=0.5)
+    hint = f"Did you mean {', '.join(names[name] for name in near)}?" if near else ""
+    raise SettingError(
+        f"Expected a calendar: {AUTO}, {WEEKDAYS}, {ALWAYS} or an exchange's code like "
+        f"XNYS or XKRX, got {calendar!r}. {hint or 'Choose one of these.'}"
+    )

@@ -1,0 +1,78 @@
+"""``closecast data check`` shows findings and speaks in exit codes."""
+
+import json
+
+import pytest
+from typer.testing import CliRunner
+
+from closecast.cli.data import _print_table, app
+from closecast.market.doctor import check
+
+GOOD = "date,open,high,low,close,volume\n2024-01-02,1,1,1,1,1\n"
+
+
+@pytest.fixture
+def files(tmp_path):
+    texts = {
+        "good": GOOD,
+        "odd": GOOD + "2024-01-03,9,9,9,9,1\n",
+        "bad": GOOD + "2024-01-03,1,1,1,[x],1\n",
+    }
+    paths = {name: tmp_path / f"{name}.csv" for name in texts}
+    for name, path in paths.items():
+        path.write_text(texts[name])
+    return {name: str(path) for name, path in paths.items()}
+
+
+def run(*arguments):
+    return CliRunner().invoke(app, ["check", *arguments])
+
+
+class TestCheck:
+    def test_a_sound_file_exits_with_0(self, files):
+        """Nothing found is said in one line."""
+        result = run(files["good"])
+
+        assert result.exit_code == 0
+        assert result.output == "Checked: 1. Errors: 0. Warnings: 0.\n"
+
+    def test_a_warning_exits_with_0(self, files):
+        """An oddity is shown and does not fail."""
+        result = run(files["odd"], files["good"])
+
+        assert result.exit_code == 0
+        assert "warning: Expected a log return" in result.output
+
+    def test_an_error_exits_with_1(self, files):
+        """A broken row is one plain line with its place."""
+        result = run(files["bad"], files["good"])
+
+        assert result.exit_code == 1
+        assert f"got '[x]' in close ({files['bad']}, row 3, symbol bad" in result.output
+
+    def test_a_missing_file_exits_with_1(self):
+        """A path that leads nowhere is an error without a traceback."""
+        result = run("nowhere.csv")
+
+        assert result.exit_code == 1
+        assert "nowhere.csv" in result.output
+
+    def test_json_is_for_programs(self, files):
+        """The same findings as data."""
+        result = run(files["bad"], "--json")
+        answer = json.loads(result.output)
+
+        assert result.exit_code == 1
+        assert answer["errors"] == 1
+        assert answer["findings"][0]["row"] == 3
+        assert answer["findings"][0]["date"] == "2024-01-03"
+
+    def test_a_terminal_gets_a_table(self, files, monkeypatch, capsys):
+        """On a terminal the findings stand in columns, brackets intact."""
+        monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+        monkeypatch.setenv("COLUMNS", "200")
+        _print_table(check(files["bad"]))
+        output = capsys.readouterr().out
+
+        assert "what to do" in output
+        assert "[x]" in output

@@ -1,0 +1,65 @@
+"""Alarms ring above their thresholds and only there."""
+
+import numpy as np
+import pytest
+
+from closecast.evaluation.alarms import direction_excess, raise_alarms
+from closecast.evaluation.rows import score_rows
+
+
+def _alarms(world, judged):
+    baselines = {
+        "zero": world.forecast(0.0),
+        "ewma_t": world.forecast(0.0, spread=1.01),
+    }
+    rows = score_rows({"lstm": judged, **baselines}, world.truth, world.scale)
+    own = [row for row in rows if row.model == "lstm"]
+    return raise_alarms(own, judged, world.truth)
+
+
+class TestRaiseAlarms:
+    def test_an_honest_forecast_rings_none(self, world):
+        """Noise of an ordinary size is not suspicious."""
+        noise = np.random.default_rng(1).normal(0, 0.002, world.truth.shape)
+
+        assert _alarms(world, world.forecast(noise)) == ()
+
+    def test_r2_of_one_session(self, world):
+        """R2 of 4 % against zero is named with its threshold."""
+        share = 1 - np.sqrt(1 - 0.04)
+        alarms = _alarms(world, world.forecast(world.truth * share))
+
+        assert (
+            "R2 of the one-session return against zero is 4.0%, above 2%" in alarms[0]
+        )
+
+    def test_direction_needs_many_windows(self, make_world):
+        """All directions right in 95 windows is no alarm of direction, in 1095 one."""
+        few, many = (make_world(symbols=1, sessions=n) for n in (100, 1100))
+
+        for world, expected in ((few, False), (many, True)):
+            judged = world.forecast(np.sign(world.truth) * 1e-5)
+            alarms = _alarms(world, judged)
+            assert any("the direction of one session" in a for a in alarms) is expected
+
+    def test_crps_skill(self, world):
+        """A density far better than EWMA-t is named."""
+        peek = world.forecast(world.truth, spread=0.5)
+
+        assert any("CRPS skill against ewma_t" in a for a in _alarms(world, peek))
+
+
+class TestDirectionExcess:
+    def test_the_majority_is_worth_nothing(self, world):
+        """Always naming the more frequent direction has no excess."""
+        up = np.mean(world.truth[:, 0] > 0) > 0.5
+        excess, count = direction_excess(
+            world.forecast(0.001 if up else -0.001), world.truth
+        )
+
+        assert excess == pytest.approx(0)
+        assert count == len(world.truth)
+
+    def test_a_forecast_of_no_change_names_no_direction(self, world):
+        """Zero is not counted as down."""
+        assert direction_excess(world.forecast(0.0), world.truth) == (0.0, 0)

@@ -1,0 +1,122 @@
+"""A copy of the last close is called one."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from closecast.errors import WindowError
+from closecast.evaluation.copycat import check_copycat
+
+
+class TestCheckCopycat:
+    def test_persistence_is_a_copy(self, world):
+        """R2 of prices is near 1, changes follow the session before exactly."""
+        copycat = check_copycat(world.forecast(0.0), world.truth)
+
+        assert copycat.r2_price == copycat.r2_price_persistence
+        assert copycat.r2_price > 0.95
+        assert copycat.change_lag_1 == pytest.approx(1)
+        assert abs(copycat.change_lag_0) < 0.1
+        assert copycat.theil_u2 == 1
+        assert copycat.spread_share == 0
+        assert copycat.verdict == "no information beyond the last close"
+
+    def test_foresight_is_no_copy(self, world):
+        """A forecast that knows the next close peaks at lag 0."""
+        copycat = check_copycat(world.forecast(world.truth), world.truth)
+
+        assert copycat.change_lag_0 == pytest.approx(1)
+        assert copycat.theil_u2 == pytest.approx(0)
+        assert copycat.spread_share == pytest.approx(1)
+        assert copycat.verdict == "information beyond the last close"
+
+    def test_noise_is_neither_a_copy_nor_better(self, world):
+        """A forecast that jumps about is no copy, and is not called skilled."""
+        noise = np.random.default_rng(1).normal(0, 0.2, world.truth.shape)
+        copycat = check_copycat(world.forecast(noise), world.truth)
+
+        assert copycat.theil_u2 > 2
+        assert copycat.spread_share > 2
+        assert copycat.change_lag_1 < 0.2
+        assert copycat.verdict in {
+            "no information beyond the last close",
+            "not a copy of the last close, and no better than one",
+        }
+
+    def test_a_little_foresight_is_said_to_be_little(self, world):
+        """A fifth of the next return is information, and mostly the last close."""
+        copycat = check_copycat(world.forecast(world.truth / 5), world.truth)
+
+        assert copycat.verdict == "mostly the last close, with information beyond it"
+
+    def test_figures_agree_with_their_formulas(self, make_world):
+        """Theil's U2 and R2 of one symbol, written out."""
+        world = make_world(symbols=1, horizon=2)
+        mean = np.random.default_rng(2).normal(0, 0.01, world.truth.shape)
+        copycat = check_copycat(world.forecast(mean), world.truth)
+        truth, last = world.truth[:, 0], world.closes[0, :-2]
+        price, predicted = last * np.exp(truth), last * np.exp(mean[:, 0])
+        residual = np.sum((price - predicted) ** 2)
+
+        assert copycat.theil_u2 == pytest.approx(
+            np.sqrt(np.mean((truth - mean[:, 0]) ** 2) / np.mean(truth**2))
+        )
+        assert copycat.r2_price == pytest.approx(
+            1 - residual / np.sum((price - price.mean()) ** 2)
+        )
+        assert copycat.spread_share == pytest.approx(mean[:, 0].std() / truth.std())
+        assert copycat.change_lag_1 == pytest.approx(
+            np.corrcoef(np.diff(np.log(predicted)), truth[:-1])[0, 1]
+        )
+
+    def test_price_units_do_not_matter(self, world):
+        """A symbol quoted in another currency counts the same."""
+        forecast = world.forecast(0.001)
+        factors = np.where(forecast.symbols == "S1", 1350.0, 1.0)
+        converted = replace(forecast, last_close=forecast.last_close * factors)
+        ours, theirs = (
+            check_copycat(f, world.truth).to_dict() for f in (forecast, converted)
+        )
+
+        for name in ("r2_price", "change_lag_0", "change_lag_1", "theil_u2"):
+            assert ours[name] == pytest.approx(theirs[name])
+
+    def test_the_order_of_windows_does_not_matter(self, world):
+        """Neighbours are found by date, not by row."""
+        order = np.random.default_rng(3).permutation(len(world.truth))
+        shuffled = check_copycat(world.forecast(0.0).take(order), world.truth[order])
+
+        assert shuffled.change_lag_1 == pytest.approx(1)
+
+    def test_cutoffs_far_apart_have_no_lags(self, world):
+        """A change over seven sessions is no change of one."""
+        rows = np.arange(0, len(world.truth), 7)
+        copycat = check_copycat(world.forecast(0.0).take(rows), world.truth[rows])
+
+        assert copycat.change_lag_0 is None
+        assert copycat.change_lag_1 is None
+        assert "correlate" not in copycat.why_five
+
+    def test_why_five_carries_the_figures(self, world):
+        """The answer names R2, U2 and the lags of this very data."""
+        copycat = check_copycat(world.forecast(0.0), world.truth)
+
+        assert copycat.why_five.startswith("Why not forecast just one day ahead?")
+        assert f"R2 {copycat.r2_price_persistence:.3f}" in copycat.why_five
+        assert "1.000 times" in copycat.why_five
+        assert "+1.00 with the session before" in copycat.why_five
+        assert "proves nothing" in copycat.why_five
+
+    def test_one_window_a_symbol_has_no_r2(self, world):
+        """Without closes that differ no R2 is made up."""
+        rows = np.array([0, 700])
+        copycat = check_copycat(world.forecast(0.0).take(rows), world.truth[rows])
+
+        assert copycat.r2_price is None
+        assert "Too few closes" in copycat.why_five
+
+    def test_a_market_that_stands_still_is_refused(self, world):
+        """Nothing can be said of a price that never moves."""
+        with pytest.raises(WindowError, match="closes that move after the cutoff"):
+            check_copycat(world.forecast(0.0), np.zeros_like(world.truth))

@@ -1,0 +1,144 @@
+"""The front door: fit, predict, evaluate, save and load, on simulated prices."""
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+
+from closecast.errors import ModelError, SettingError, WindowError
+from closecast.experiments.forecaster import Forecaster
+from closecast.market.bars import VOLUME, Bars
+from closecast.market.readers import to_frame
+from closecast.testing import random_walk
+
+QUICK = {"hidden_size": 6, "num_layers": 1, "epochs": 2, "batch_size": 32}
+
+
+@pytest.fixture(scope="module")
+def bars():
+    return random_walk(2, 260)
+
+
+@pytest.fixture(scope="module")
+def fitted(bars):
+    return Forecaster(**QUICK).fit(bars)
+
+
+def test_five_closes_come_for_each_symbol(fitted, bars):
+    """One row a symbol and step, on the sessions after the last bar."""
+    table = fitted.predict(bars)
+
+    assert isinstance(table, pd.DataFrame)
+    assert table["symbol"].tolist() == ["W00"] * 5 + ["W01"] * 5
+    assert table["step"].tolist() == [1, 2, 3, 4, 5] * 2
+    assert (pd.to_datetime(table["date"]) > pd.Timestamp(bars.dates[-1])).all()
+    assert (table["q05"] < table["median"]).all()
+
+
+@pytest.mark.parametrize("kind", ["pandas", "polars"])
+def test_a_frame_comes_back_as_the_kind_that_went_in(fitted, bars, kind):
+    """Pandas in, pandas out; polars in, polars out; the same figures."""
+    table = fitted.predict(to_frame(bars, kind))
+
+    assert isinstance(table, {"pandas": pd.DataFrame, "polars": pl.DataFrame}[kind])
+    np.testing.assert_array_equal(
+        np.asarray(table["median"]), np.asarray(fitted.predict(bars)["median"])
+    )
+
+
+def test_no_forecast_moves_when_the_future_is_noise(fitted, bars):
+    """Forecasts at a cutoff are the same bytes whatever comes after it."""
+    cut = bars.dates[200]
+    values = np.array(bars.values)
+    after = bars.dates > cut
+    noise = np.random.default_rng(1).uniform(1, 1000, after.sum())
+    values[after, :VOLUME] = noise[:, None]
+    noisy = Bars(
+        symbols=bars.symbols, offsets=bars.offsets, dates=bars.dates, values=values
+    )
+
+    before = fitted.forecast(bars, [str(cut)])
+    moved = fitted.forecast(noisy, [str(cut)])
+    np.testing.assert_array_equal(before.quantiles, moved.quantiles)
+    np.testing.assert_array_equal(before.mean, moved.mean)
+
+
+def test_fitting_does_not_read_the_test_block(bars):
+    """Noise from test_start on changes neither weights nor forecasts before it."""
+    fitted = Forecaster(**QUICK, test_start=str(bars.dates[200])).fit(bars)
+    values = np.array(bars.values)
+    values[bars.dates >= bars.dates[200]] = 5.0
+    noisy = Bars(
+        symbols=bars.symbols, offsets=bars.offsets, dates=bars.dates, values=values
+    )
+    other = Forecaster(
+        **QUICK,
+        validation_start=fitted.settings.validation_start,
+        test_start=str(bars.dates[200]),
+    ).fit(noisy)
+
+    for name, weight in fitted.model.weights.items():
+        np.testing.assert_array_equal(weight, other.model.weights[name])
+
+
+def test_the_evaluation_stands_beside_the_baselines(fitted, bars):
+    """Every horizon has a row for the model and for each baseline."""
+    evaluation = fitted.evaluate(bars)
+    rows = evaluation.to_dict()["rows"]
+
+    assert {row["model"] for row in rows} == {"closecast", "zero", "drift", "ewma_t"}
+    assert {row["horizon"] for row in rows} == {1, 2, 3, 4, 5}
+    assert "no evidence of skill in the mean" in evaluation.verdict.lower()
+    assert all(test["passed"] for test in evaluation.to_dict()["leak_tests"].values())
+
+
+def test_a_model_comes_back_from_its_folder(fitted, bars, tmp_path):
+    """Saved and loaded, it gives the same bytes and keeps its leak stamps."""
+    fitted.save(tmp_path / "model")
+    loaded = Forecaster.load(tmp_path / "model")
+
+    np.testing.assert_array_equal(
+        fitted.forecast(bars).quantiles, loaded.forecast(bars).quantiles
+    )
+    assert loaded.leak_tests == fitted.leak_tests
+    assert loaded.settings == fitted.settings
+
+
+def test_every_bar_can_be_a_cutoff(fitted, bars):
+    """A history holds a forecast at each bar with a context behind it."""
+    history = fitted.forecast(bars, "all")
+
+    assert len(history) == len(bars) - 2 * 9
+
+
+def test_a_date_without_session_is_refused(fitted, bars):
+    """A Sunday is no cutoff."""
+    with pytest.raises(WindowError, match=r"got 2010-06-06 \(bars run"):
+        fitted.predict(bars, ["2010-06-06"])
+
+
+def test_text_that_is_no_date_is_refused(fitted, bars):
+    """A cutoff is an ISO date."""
+    with pytest.raises(WindowError, match="ISO dates or 'all'"):
+        fitted.predict(bars, ["yesterday"])
+
+
+def test_predicting_before_fitting_is_refused(bars):
+    """There is nothing to forecast with."""
+    with pytest.raises(ModelError, match=r"Call fit first"):
+        Forecaster().predict(bars)
+
+
+def test_an_unknown_setting_names_the_nearest():
+    """A typing error is not ignored."""
+    with pytest.raises(SettingError, match="learning_rate"):
+        Forecaster(lerning_rate=0.1)
+
+
+def test_two_forecasters_share_no_settings():
+    """Settings are frozen values: one experiment cannot change another."""
+    one = Forecaster(dropout=0.5)
+
+    assert Forecaster().settings.dropout != one.settings.dropout
+    with pytest.raises(AttributeError, match="cannot assign"):
+        one.settings.dropout = 0.2

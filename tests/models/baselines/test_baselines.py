@@ -1,0 +1,116 @@
+"""The baselines are causal, complete and the same forecasters for everybody."""
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from closecast.market.bars import Bars, from_columns
+from closecast.models.baselines import fit_baselines
+from closecast.windows.index import cutoffs_with_targets
+from closecast.windows.spec import WindowSpec
+
+SPEC = WindowSpec(context_length=7, horizon=3)
+
+
+def _noise_after(bars, date, seed):
+    """Replace every bar after a date by noise."""
+    values = bars.values.copy()
+    late = bars.dates > date
+    noise = np.exp(np.random.default_rng(seed).normal(3, 1, int(late.sum())))
+    values[late, :4] = noise[:, None]
+    return Bars(
+        symbols=bars.symbols, offsets=bars.offsets, dates=bars.dates, values=values
+    )
+
+
+def _train_before(bars, date):
+    cutoffs = cutoffs_with_targets(bars, SPEC)
+    return cutoffs[bars.dates[cutoffs + SPEC.horizon] <= date]
+
+
+class TestFitBaselines:
+    def test_gives_the_three_in_order(self, walk):
+        """Tables find zero, drift and EWMA-t under these names."""
+        fitted = fit_baselines(walk, cutoffs_with_targets(walk, SPEC), SPEC)
+
+        assert [forecaster.name for forecaster in fitted] == ["zero", "drift", "ewma_t"]
+
+    def test_forecasts_every_cutoff_in_its_order(self, walk):
+        """A forecast has the windows asked for, from the first bar to the last."""
+        cutoffs = np.array([1199, 0, 400, 399, 57])
+
+        for forecaster in fit_baselines(walk, cutoffs_with_targets(walk, SPEC), SPEC):
+            forecast = forecaster.forecast(walk, cutoffs)
+
+            assert forecast.quantiles.shape == (5, 3, 39)
+            assert forecast.symbols.tolist() == ["S02", "S00", "S01", "S00", "S00"]
+            np.testing.assert_array_equal(forecast.cutoffs, walk.dates[cutoffs])
+            np.testing.assert_array_equal(forecast.last_close, walk.close[cutoffs])
+            assert np.all(np.isfinite(forecast.quantiles))
+            assert np.all(np.diff(forecast.quantiles, axis=-1) > 0)
+
+    def test_targets_are_sessions_after_the_cutoff(self, walk):
+        """The target dates are those of the panel where it has them."""
+        cutoffs = np.array([10, 500])
+
+        for forecaster in fit_baselines(walk, cutoffs_with_targets(walk, SPEC), SPEC):
+            dates = forecaster.forecast(walk, cutoffs).target_dates
+
+            np.testing.assert_array_equal(dates[0], walk.dates[11:14])
+            np.testing.assert_array_equal(dates[1], walk.dates[501:504])
+
+    @pytest.mark.parametrize("seed", [1, 2])
+    def test_noise_after_the_cutoff_changes_no_bit(self, walk, seed):
+        """Fit and forecast see no bar after the date that they may see."""
+        date = walk.dates[250]
+        noisy = _noise_after(walk, date, seed)
+        train = _train_before(walk, date)
+        cutoffs = np.flatnonzero(walk.dates <= date)
+
+        for clean, perturbed in zip(
+            fit_baselines(walk, train, SPEC),
+            fit_baselines(noisy, train, SPEC),
+            strict=True,
+        ):
+            assert clean == perturbed
+            first = clean.forecast(walk, cutoffs)
+            second = perturbed.forecast(noisy, cutoffs)
+            assert first.quantiles.tobytes() == second.quantiles.tobytes()
+            assert first.mean.tobytes() == second.mean.tobytes()
+
+    def test_a_truncated_panel_gives_the_same_forecast(self, walk):
+        """A forecast made on the day is the forecast of the backtest."""
+        date = walk.dates[250]
+        fitted = fit_baselines(walk, _train_before(walk, date), SPEC)
+        past = walk.select(walk.dates <= date)
+
+        for forecaster in fitted:
+            batch = forecaster.forecast(walk, np.array([250, 650, 1050]))
+            day = forecaster.forecast(past, past.offsets[1:] - 1)
+            assert batch.quantiles.tobytes() == day.quantiles.tobytes()
+
+    @settings(
+        deadline=None,
+        max_examples=10,
+        suppress_health_check=[HealthCheck.function_scoped_fixture],
+    )
+    @given(factor=st.floats(0.01, 1000))
+    def test_does_not_depend_on_the_currency(self, walk, factor):
+        """A price in another unit has the same returns."""
+        values = walk.values * np.array([factor] * 4 + [1.0])
+        names = np.asarray(walk.symbols)[walk.symbol_ids]
+        other = from_columns(names, walk.dates, values)
+        cutoffs = cutoffs_with_targets(walk, SPEC)
+
+        for ours, theirs in zip(
+            fit_baselines(walk, cutoffs, SPEC),
+            fit_baselines(other, cutoffs, SPEC),
+            strict=True,
+        ):
+            np.testing.assert_allclose(
+                ours.forecast(walk, cutoffs[::50]).quantiles,
+                theirs.forecast(other, cutoffs[::50]).quantiles,
+                rtol=1e-3,
+                atol=1e-6,
+            )
