@@ -82,7 +82,7 @@ def to_frame(bars: Bars, kind: str = "pandas") -> Any:  # noqa: ANN401
     return frame_of(columns, kind)
 
 
-def frame_of(columns: Mapping[str, Any], kind: FrameKind = "pandas") -> Any:  # noqa: ANN401
+def frame_of(columns: Mapping[str, Any], kind: str = "pandas") -> Any:  # noqa: ANN401
     """Build a dataframe from columns.
 
     Args:

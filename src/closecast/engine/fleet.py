@@ -1,0 +1,262 @@
+"""The interface of all engines: a fleet of networks over the same resident prices.
+
+Training one network is a fleet of one. No tensor library is imported here; how
+windows are shuffled is settled here once, so that engines can be held against each
+other.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+from jaxtyping import Float32, Int
+
+from closecast.errors import SettingError, TrainingError
+from closecast.models.config import (
+    MAX_SEED,
+    NetworkConfig,
+    Weights,
+    require_choice,
+    require_flag,
+    require_number,
+    require_whole,
+)
+from closecast.windows.scaling import WindowData
+
+OPTIMIZERS = ("adam", "adamw", "rmsprop", "sgd")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OptimizerConfig:
+    """How a network is trained.
+
+    Attributes:
+        optimizer: ``"adam"``, ``"adamw"``, ``"rmsprop"`` or ``"sgd"``, each as its
+            paper has it.
+        learning_rate: Step size.
+        weight_decay: L2 penalty; decoupled from the gradient in ``"adamw"``.
+        momentum: Momentum of ``"sgd"``; the others have none to set.
+        batch_size: Windows of a step.
+        epochs: Passes over the training windows, at most.
+        early_stopping: Whether to stop when the validation loss no longer falls,
+            and to keep the weights of the best epoch.
+        patience: Epochs without a better validation loss before stopping.
+        seed: Draws first weights, the order of windows and dropout.
+    """
+
+    optimizer: str = "adam"
+    learning_rate: float = 1e-3
+    weight_decay: float = 0.0
+    momentum: float = 0.0
+    batch_size: int = 128
+    epochs: int = 20
+    early_stopping: bool = True
+    patience: int = 5
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        require_choice("optimizer", self.optimizer, OPTIMIZERS)
+        require_number("learning_rate", self.learning_rate, 0.0, 1e3, open_ends="low")
+        require_number("weight_decay", self.weight_decay, 0.0, 1e3)
+        require_number("momentum", self.momentum, 0.0, 1.0, open_ends="high")
+        if self.momentum and self.optimizer != "sgd":
+            raise SettingError(
+                f"Expected momentum with optimizer sgd only, got {self.momentum!r} "
+                f"with {self.optimizer}."
+            )
+        require_whole("batch_size", self.batch_size, 1, 1_000_000)
+        require_whole("epochs", self.epochs, 1, 1_000_000)
+        require_flag("early_stopping", self.early_stopping)
+        require_whole("patience", self.patience, 1, 1_000_000)
+        require_whole("seed", self.seed, 0, MAX_SEED)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Member:
+    """One network of a fleet, and the windows that it is trained on.
+
+    Attributes:
+        name: What messages call it.
+        network: Its shape.
+        optimizer: How it is trained.
+        train: Cutoffs of its training windows, rows of the panel.
+        validation: Cutoffs of its validation windows.
+    """
+
+    name: str
+    network: NetworkConfig
+    optimizer: OptimizerConfig
+    train: Int[np.ndarray, " train"]
+    validation: Int[np.ndarray, " validation"]
+
+    def __post_init__(self) -> None:
+        if len(self.train) == 0 or len(self.validation) == 0:
+            raise TrainingError(
+                f"Expected windows to train and to validate on, got {len(self.train)} "
+                f"and {len(self.validation)} (member {self.name}). Use a longer "
+                "series, a shorter window or other split dates."
+            )
+        batch = min(self.optimizer.batch_size, len(self.train))
+        if self.network.batch_norm and batch == 1:
+            raise TrainingError(
+                "Expected batches of at least 2 windows with batch_norm, got "
+                f"{batch} (member {self.name}, batch_size={self.optimizer.batch_size}, "
+                f"{len(self.train)} windows). Raise batch_size or turn batch_norm off."
+            )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LearningCurve:
+    """Losses of a training, one for each epoch that was run.
+
+    Attributes:
+        train_loss: Mean loss over the epoch's steps, with dropout.
+        validation_loss: Mean loss over the validation windows after the epoch.
+        best_epoch: Epoch of the least validation loss, counted from 1.
+    """
+
+    train_loss: tuple[float, ...]
+    validation_loss: tuple[float, ...]
+    best_epoch: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class TrainedMember:
+    """What training a member gives.
+
+    Attributes:
+        member: The member.
+        weights: Its weights: of the best epoch with early stopping, else of the last.
+        curve: Its losses.
+        elapsed_s: Wall time of its training in seconds.
+    """
+
+    member: Member
+    weights: Weights
+    curve: LearningCurve
+    elapsed_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """One epoch that is done.
+
+    Attributes:
+        member: Name of the member.
+        number: Its place in the fleet, counted from 1.
+        members: Members of the fleet.
+        epoch: The epoch, counted from 1.
+        epochs: Epochs at most.
+        train_loss: Training loss of the epoch.
+        validation_loss: Validation loss after the epoch.
+    """
+
+    member: str
+    number: int
+    members: int
+    epoch: int
+    epochs: int
+    train_loss: float
+    validation_loss: float
+
+
+@runtime_checkable
+class Engine(Protocol):
+    """Whatever trains a fleet of networks and runs them."""
+
+    @property
+    def name(self) -> str:
+        """What settings call it."""
+        ...
+
+    def train(
+        self,
+        data: WindowData,
+        members: Sequence[Member],
+        on_epoch: Callable[[Progress], None] | None = None,
+    ) -> list[TrainedMember]:
+        """Train every member.
+
+        Args:
+            data: The panel.
+            members: Networks to train; a member's result does not depend on the
+                others.
+            on_epoch: Called after each epoch of each member.
+
+        Returns:
+            The trained members, in the same order.
+
+        Raises:
+            SettingError: A network does not fit the data.
+            TrainingError: A loss is no longer finite.
+        """
+        ...
+
+    def outputs(
+        self,
+        data: WindowData,
+        network: NetworkConfig,
+        weights: Weights,
+        cutoffs: Int[np.ndarray, " window"],
+    ) -> Float32[np.ndarray, "window horizon param"]:
+        """Run a network, without dropout and with its running statistics.
+
+        Args:
+            data: The panel.
+            network: Shape of the network.
+            weights: Its weights.
+            cutoffs: Rows of the last known bars.
+
+        Returns:
+            Outputs in units of the window; a window's do not depend on the others.
+
+        Raises:
+            SettingError: The network does not fit the data.
+        """
+        ...
+
+
+def batches(
+    rows: Int[np.ndarray, " row"], batch_size: int, seed: int, epoch: int
+) -> list[Int[np.ndarray, " batch"]]:
+    """Shuffle windows into the batches of an epoch; none is dropped.
+
+    A last batch of one window joins the batch before it: batch normalisation has no
+    variance of one.
+
+    Args:
+        rows: Cutoffs of the windows.
+        batch_size: Windows of a batch.
+        seed: Seed of the training.
+        epoch: The epoch, counted from 1.
+
+    Returns:
+        The batches, in the order that they are stepped.
+    """
+    if len(rows) == 0:
+        return []
+    rng = np.random.Generator(np.random.Philox(np.random.SeedSequence([seed, epoch])))
+    edges = np.arange(batch_size, len(rows), batch_size)
+    if batch_size > 1 and len(rows) % batch_size == 1:
+        edges = edges[:-1]
+    return list(np.split(rng.permutation(rows), edges))
+
+
+def require_fit(data: WindowData, network: NetworkConfig) -> None:
+    """Refuse a network that cannot read these windows.
+
+    Args:
+        data: The panel.
+        network: Shape of the network.
+
+    Raises:
+        SettingError: Features, state or horizon differ.
+    """
+    has = (data.logs.shape[1], data.state.shape[1], data.spec.horizon)
+    wants = (network.input_size, network.state_size, network.horizon)
+    if has != wants:
+        raise SettingError(
+            "Expected a network whose (input_size, state_size, horizon) is the data's "
+            f"{has}, got {wants}. Make both from the same settings."
+        )

@@ -1,0 +1,1 @@
+"""What a model is: its shape, its first weights and the meaning of its outputs."""

@@ -1,0 +1,1 @@
+"""What a run of an engine means: its settings, the trained model, its checkpoint."""

@@ -1,0 +1,210 @@
+"""A trained model as a folder: safetensors and JSON, checked before it is believed.
+
+``model.safetensors`` holds the weights, ``metrics.jsonl`` one line an epoch and
+``model.json`` the rest with the SHA-256 of all three. Nothing is ever unpickled.
+"""
+
+import hashlib
+import json
+import os
+import platform
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from closecast.engine.fleet import LearningCurve
+from closecast.errors import ModelError, SettingError
+from closecast.models.config import Weights, weight_shapes
+from closecast.training.model import TrainedModel
+from closecast.training.settings import Settings
+
+FORMAT = 1
+WEIGHTS, METRICS, MODEL = "model.safetensors", "metrics.jsonl", "model.json"
+
+
+def save(model: TrainedModel, folder: Path | str) -> Path:
+    """Write a model into a folder.
+
+    Each file is written beside its place, flushed to the disk and renamed, and
+    ``model.json`` comes last: a folder that was cut off is refused when loaded.
+
+    Args:
+        model: The model.
+        folder: Where to; made if it is not there.
+
+    Returns:
+        The folder.
+    """
+    from safetensors.numpy import save as to_bytes
+
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    weights = to_bytes(dict(model.weights))
+    metrics = _metrics_bytes(model.curve)
+    document = _document(model, weights, metrics)
+    document["sha256"] = _sha256(_canonical(document))
+    text = json.dumps(document, indent=2, allow_nan=False) + "\n"
+    write_durably(folder / WEIGHTS, weights)
+    write_durably(folder / METRICS, metrics)
+    write_durably(folder / MODEL, text.encode())
+    return folder
+
+
+def load(folder: Path | str) -> TrainedModel:
+    """Read a model from a folder.
+
+    Args:
+        folder: Where ``save`` wrote it.
+
+    Returns:
+        The same model.
+
+    Raises:
+        ModelError: A file is missing or damaged, or of another format.
+    """
+    from safetensors.numpy import load as from_bytes
+
+    folder = Path(folder)
+    document = _read_document(folder)
+    weights = _read_checked(folder / WEIGHTS, document["weights_sha256"])
+    metrics = _read_checked(folder / METRICS, document["metrics_sha256"])
+    try:
+        settings = Settings.of(document["settings"])
+    except SettingError as error:
+        raise ModelError(
+            f"Expected settings that this version knows, got others ({folder / MODEL}: "
+            f"{error}). Use the version of closecast that wrote the model."
+        ) from error
+    residual_scale = document["residual_scale"]
+    return TrainedModel(
+        settings=settings,
+        weights=_checked_shapes(from_bytes(weights), settings, folder / WEIGHTS),
+        curve=_curve(metrics, document["best_epoch"]),
+        residual_scale=None if residual_scale is None else np.asarray(residual_scale),
+        trained_on=document["trained_on"],
+    )
+
+
+def write_durably(path: Path, content: bytes) -> None:
+    """Write a file so that it is there whole or not at all, also after a crash.
+
+    Args:
+        path: Where to; an older file is replaced.
+        content: What to write.
+    """
+    beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with beside.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        beside.replace(path)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def _document(model: TrainedModel, weights: bytes, metrics: bytes) -> dict[str, Any]:
+    scale = model.residual_scale
+    return {
+        "format": FORMAT,
+        "settings": model.settings.to_dict(),
+        "settings_hash": model.settings.hash,
+        "trained_on": model.trained_on,
+        "residual_scale": None if scale is None else scale.tolist(),
+        "best_epoch": model.curve.best_epoch,
+        "versions": _versions(),
+        "weights_sha256": _sha256(weights),
+        "metrics_sha256": _sha256(metrics),
+    }
+
+
+def _versions() -> dict[str, str]:
+    versions = {"python": platform.python_version()}
+    for name in ("closecast", "numpy", "torch"):
+        try:
+            versions[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            versions[name] = "not installed"
+    return versions
+
+
+def _metrics_bytes(curve: LearningCurve) -> bytes:
+    lines = [
+        json.dumps({"epoch": epoch, "train_loss": train, "validation_loss": validation})
+        for epoch, (train, validation) in enumerate(
+            zip(curve.train_loss, curve.validation_loss, strict=True), start=1
+        )
+    ]
+    return "".join(f"{line}\n" for line in lines).encode()
+
+
+def _curve(metrics: bytes, best_epoch: int) -> LearningCurve:
+    epochs = [json.loads(line) for line in metrics.decode().splitlines()]
+    return LearningCurve(
+        train_loss=tuple(epoch["train_loss"] for epoch in epochs),
+        validation_loss=tuple(epoch["validation_loss"] for epoch in epochs),
+        best_epoch=best_epoch,
+    )
+
+
+def _read_document(folder: Path) -> dict[str, Any]:
+    path = folder / MODEL
+    content = _read(path)
+    try:
+        document = json.loads(content)
+    except ValueError as error:  # not JSON, or not UTF-8
+        raise _damaged(path) from error
+    stated = document.pop("sha256", None) if isinstance(document, dict) else None
+    if stated != _sha256(_canonical(document)):
+        raise _damaged(path)
+    if document["format"] != FORMAT:
+        raise ModelError(
+            f"Expected a model of format {FORMAT}, got {document['format']} ({path}). "
+            "Use the version of closecast that wrote it."
+        )
+    return dict(document)
+
+
+def _checked_shapes(weights: Weights, settings: Settings, path: Path) -> Weights:
+    expected = weight_shapes(settings.network)
+    found = {name: array.shape for name, array in weights.items()}
+    if found != expected:
+        raise ModelError(
+            f"Expected the arrays of these settings, got others ({path}). "
+            "Train the model again."
+        )
+    return weights
+
+
+def _read_checked(path: Path, sha256: str) -> bytes:
+    content = _read(path)
+    if _sha256(content) != sha256:
+        raise _damaged(path)
+    return content
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise ModelError(
+            f"Expected a model's file, got none that can be read ({path}: "
+            f"{error.strerror}). Give the folder that a model was saved in."
+        ) from error
+
+
+def _damaged(path: Path) -> ModelError:
+    return ModelError(
+        f"Expected a file as it was saved, got another content ({path}). "
+        "Restore it or train the model again."
+    )
+
+
+def _canonical(document: object) -> bytes:
+    return json.dumps(document, sort_keys=True, separators=(",", ":")).encode()
+
+
+def _sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()

@@ -1,0 +1,194 @@
+"""Every setting of a training, flat and frozen: one name everywhere.
+
+A setting is a keyword, a key of a file and an option of the command line under the
+same name; settings never change once made, so none leaks into the next experiment.
+"""
+
+import difflib
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from datetime import date
+from typing import Any
+
+import numpy as np
+
+from closecast.engine import ENGINES
+from closecast.engine.fleet import OptimizerConfig
+from closecast.errors import SettingError
+from closecast.models.config import NetworkConfig, require_choice, require_whole
+from closecast.windows.scaling import FEATURES
+from closecast.windows.spec import WindowSpec
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Settings of a training.
+
+    Attributes:
+        context_length: Bars that the model reads.
+        horizon: Closes that it forecasts.
+        hidden_size: Units of an LSTM layer.
+        num_layers: LSTM layers.
+        dropout: Chance that a unit is dropped in training.
+        batch_norm: Whether the last hidden state is normalised over the batch.
+        head: ``"student_t"`` or ``"point"``.
+        optimizer: ``"adam"``, ``"adamw"``, ``"rmsprop"`` or ``"sgd"``.
+        learning_rate: Step size.
+        weight_decay: L2 penalty.
+        batch_size: Windows of a step.
+        epochs: Passes over the training windows, at most.
+        early_stopping: Whether the weights of the best validation epoch are kept.
+        patience: Epochs without a better validation loss before stopping.
+        seed: Draws first weights, the order of windows and dropout.
+        engine: What trains, as ``closecast.engine.choose_engine`` knows it.
+        device: ``"cpu"``, ``"cuda"`` or ``"cuda:1"`` and so on.
+        validation_start: Date that ends training, ``YYYY-MM-DD``; None lets the
+            split choose.
+        test_start: Date that ends validation; None lets the split choose.
+        calendar: Exchange whose sessions are forecast; ``"auto"`` finds it.
+    """
+
+    context_length: int = 10
+    horizon: int = 5
+    hidden_size: int = 50
+    num_layers: int = 2
+    dropout: float = 0.1
+    batch_norm: bool = True
+    head: str = "student_t"
+    optimizer: str = "adam"
+    learning_rate: float = 1e-3
+    weight_decay: float = 0.0
+    batch_size: int = 128
+    epochs: int = 20
+    early_stopping: bool = True
+    patience: int = 5
+    seed: int = 0
+    engine: str = "auto"
+    device: str = "cpu"
+    validation_start: str | None = None
+    test_start: str | None = None
+    calendar: str = "auto"
+
+    def __post_init__(self) -> None:
+        for field in fields(self):  # 0, 0.0 and numpy's 0 are one setting, one hash
+            value: object = getattr(self, field.name)
+            plain = value.item() if isinstance(value, np.generic) else value
+            if field.type is float and type(plain) is int:
+                plain = float(plain)
+            object.__setattr__(self, field.name, plain)
+        require_whole("context_length", self.context_length, 1, 10_000)
+        require_choice("engine", self.engine, ENGINES)
+        network, optimizer = self.network, self.optimizer_config  # check their ranges
+        if network.batch_norm and optimizer.batch_size == 1:
+            raise SettingError(
+                "Expected batch_size to be at least 2 with batch_norm, got 1."
+            )
+        if not re.fullmatch(r"cpu|cuda(:\d+)?", str(self.device)):
+            raise SettingError(
+                f"Expected device to be cpu, cuda or cuda:NUMBER, got {self.device!r}."
+            )
+        calendar: object = self.calendar
+        if not (isinstance(calendar, str) and calendar):
+            raise SettingError(
+                f"Expected calendar to be auto or a name, got {self.calendar!r}."
+            )
+        self._check_dates()
+
+    def _check_dates(self) -> None:
+        starts = {
+            name: _iso_date(name, getattr(self, name))
+            for name in ("validation_start", "test_start")
+        }
+        validation, test = starts.values()
+        if validation and test and validation >= test:
+            raise SettingError(
+                "Expected validation_start to be before test_start, got "
+                f"{self.validation_start} and {self.test_start}."
+            )
+
+    @classmethod
+    def of(cls, mapping: Mapping[str, Any]) -> "Settings":
+        """Make settings from a mapping, a file's or a checkpoint's.
+
+        Args:
+            mapping: Values by name; what is missing keeps its default. A date may
+                be a ``datetime.date``.
+
+        Returns:
+            The settings, checked.
+
+        Raises:
+            SettingError: A key is unknown or a value out of its range.
+        """
+        known = [field.name for field in fields(cls)]
+        for key in mapping:
+            if key not in known:
+                near = difflib.get_close_matches(str(key), known, n=1, cutoff=0.0)[0]
+                raise SettingError(
+                    f"Expected a known setting, got {key!r}. Did you mean {near!r}?"
+                )
+        values: dict[str, Any] = {
+            key: value.isoformat() if isinstance(value, date) else value
+            for key, value in mapping.items()
+        }
+        return cls(**values)
+
+    @property
+    def window_spec(self) -> WindowSpec:
+        """Shape of a window."""
+        return WindowSpec(context_length=self.context_length, horizon=self.horizon)
+
+    @property
+    def network(self) -> NetworkConfig:
+        """Shape of the network."""
+        return NetworkConfig(
+            input_size=len(FEATURES),
+            horizon=self.horizon,
+            hidden_size=self.hidden_size,
+            num_layers=self.num_layers,
+            dropout=self.dropout,
+            batch_norm=self.batch_norm,
+            head=self.head,
+        )
+
+    @property
+    def optimizer_config(self) -> OptimizerConfig:
+        """How the network is trained."""
+        return OptimizerConfig(
+            optimizer=self.optimizer,
+            learning_rate=self.learning_rate,
+            weight_decay=self.weight_decay,
+            batch_size=self.batch_size,
+            epochs=self.epochs,
+            early_stopping=self.early_stopping,
+            patience=self.patience,
+            seed=self.seed,
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give the settings as plain values.
+
+        Returns:
+            Every setting by its name; ``Settings.of`` reads it back.
+        """
+        return asdict(self)
+
+    @property
+    def hash(self) -> str:
+        """SHA-256 of the settings: same settings, same hash."""
+        text = json.dumps(self.to_dict(), sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _iso_date(name: str, value: object) -> date | None:
+    if value is None:
+        return None
+    try:
+        return date.fromisoformat(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        raise SettingError(
+            f"Expected {name} to be a date YYYY-MM-DD, got {value!r}."
+        ) from None

@@ -1,0 +1,131 @@
+"""A saved model comes back as it was, or not at all."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from closecast.errors import ModelError
+from closecast.training import checkpoint
+from closecast.training.checkpoint import load, save, write_durably
+from closecast.training.model import train_fleet
+
+FILES = ["metrics.jsonl", "model.json", "model.safetensors"]
+
+
+class TestRoundTrip:
+    @pytest.mark.parametrize("head", ["student_t", "point"])
+    def test_the_same_model_comes_back(self, bars, settings, rows, tmp_path, head):
+        """Settings, weights, curve, spread and record are the same, and forecasts."""
+        (model,) = train_fleet(bars, [replace(settings, head=head)], *rows)
+        again = load(save(model, tmp_path / "new" / "model"))
+
+        assert again.settings == model.settings
+        assert again.curve == model.curve
+        assert again.trained_on == model.trained_on
+        assert {n: w.tobytes() for n, w in again.weights.items()} == {
+            n: w.tobytes() for n, w in model.weights.items()
+        }
+        before, after = (m.forecast(bars, rows[1]) for m in (model, again))
+        assert before.quantiles.tobytes() == after.quantiles.tobytes()
+
+    def test_the_same_model_gives_the_same_bytes(self, model, tmp_path):
+        """Saved twice, each file is the same, and no other file is left."""
+        first, second = (save(model, tmp_path / name) for name in "ab")
+
+        assert sorted(path.name for path in first.iterdir()) == FILES
+        for name in FILES:
+            assert (first / name).read_bytes() == (second / name).read_bytes()
+
+    def test_metrics_hold_one_line_an_epoch(self, model, tmp_path):
+        """The learning curve can be read without closecast."""
+        lines = (save(model, tmp_path) / "metrics.jsonl").read_text().splitlines()
+
+        epochs = [json.loads(line) for line in lines]
+        assert [epoch["epoch"] for epoch in epochs] == [1, 2, 3]
+        assert [e["train_loss"] for e in epochs] == list(model.curve.train_loss)
+
+    def test_a_model_can_be_saved_over_another(
+        self, model, bars, settings, rows, tmp_path
+    ):
+        """The folder then holds the second model."""
+        (other,) = train_fleet(bars, [replace(settings, seed=9)], *rows)
+        save(model, tmp_path)
+
+        assert load(save(other, tmp_path)).settings.seed == 9
+
+
+class TestDamage:
+    @pytest.mark.parametrize("name", FILES)
+    @pytest.mark.parametrize("place", [0.1, 0.5, 0.9])
+    def test_a_flipped_bit_is_refused(self, model, tmp_path, name, place):
+        """One bit of any file is enough, and the message names the file."""
+        path = save(model, tmp_path) / name
+        content = bytearray(path.read_bytes())
+        at = int(place * len(content))
+        while content[at : at + 1].isspace():
+            at += 1
+        content[at] ^= 1
+        path.write_bytes(content)
+
+        with pytest.raises(ModelError, match=rf"another content .*{name}"):
+            load(tmp_path)
+
+    @pytest.mark.parametrize("name", FILES)
+    def test_a_missing_file_is_refused(self, model, tmp_path, name):
+        """A folder that is not whole is no model."""
+        (save(model, tmp_path) / name).unlink()
+
+        with pytest.raises(ModelError, match=f"none that can be read .*{name}"):
+            load(tmp_path)
+
+    @pytest.mark.parametrize("text", ["", "[]", "3", "{}", '{"format": 1}'])
+    def test_another_json_is_refused(self, model, tmp_path, text):
+        """What is not a model's record is not read further."""
+        (save(model, tmp_path) / "model.json").write_text(text)
+
+        with pytest.raises(ModelError, match="another content"):
+            load(tmp_path)
+
+    def test_another_format_is_refused(self, model, tmp_path, monkeypatch):
+        """A model of a later version says so."""
+        monkeypatch.setattr(checkpoint, "FORMAT", 2)
+        save(model, tmp_path)
+        monkeypatch.undo()
+
+        with pytest.raises(ModelError, match="format 1, got 2"):
+            load(tmp_path)
+
+    def test_weights_of_another_shape_are_refused(self, model, tmp_path):
+        """Settings and weights must belong together."""
+        other = replace(model, settings=replace(model.settings, hidden_size=7))
+
+        with pytest.raises(ModelError, match="the arrays of these settings"):
+            load(save(other, tmp_path))
+
+    def test_unknown_settings_are_refused(self, model, tmp_path, monkeypatch):
+        """A setting of another version is a damaged promise, not a guess."""
+        unknown = {**model.settings.to_dict(), "attention": True}
+        monkeypatch.setattr(type(model.settings), "to_dict", lambda _: unknown)
+        save(model, tmp_path)
+
+        with pytest.raises(ModelError, match=r"'attention'.*version of closecast"):
+            load(tmp_path)
+
+
+class TestWriteDurably:
+    def test_a_failed_write_leaves_the_old_file(self, tmp_path, monkeypatch):
+        """When the disk fails, the old file is whole and no other is left."""
+
+        def fail(_):
+            raise OSError(28, "No space left on device")
+
+        path = tmp_path / "file"
+        write_durably(path, b"old")
+        monkeypatch.setattr(checkpoint.os, "fsync", fail)
+
+        with pytest.raises(OSError, match="No space left"):
+            write_durably(path, b"new")
+        assert path.read_bytes() == b"old"
+        assert np.array_equal([p.name for p in tmp_path.iterdir()], ["file"])
