@@ -8,18 +8,16 @@ machine, versions and commit beside the figures.
 
 import argparse
 import json
-import os
-import platform
 import resource
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from importlib.metadata import version
 from pathlib import Path
 
-ROOT = Path(__file__).parent.parent
+from machine import machine
+
 COMMANDS = {
     "import_closecast": [sys.executable, "-c", "import closecast"],
     "python_alone": [sys.executable, "-c", "pass"],
@@ -47,28 +45,6 @@ def measured(command: list[str], runs: int) -> dict[str, float]:
         "runs": runs,
         "wall_s": round(statistics.median(wall for wall, _ in figures), 3),
         "cpu_s": round(statistics.median(cpu for _, cpu in figures), 3),
-    }
-
-
-def machine() -> dict[str, str | int | None]:
-    """Say where the figures come from."""
-    cpuinfo = Path("/proc/cpuinfo")
-    lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
-    models = [line.split(": ")[1] for line in lines if line.startswith("model name")]
-    commit = subprocess.run(
-        ["git", "describe", "--always", "--dirty"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    return {
-        "cpu": models[0] if models else platform.processor(),
-        "cores": os.cpu_count(),
-        "python": platform.python_version(),
-        "torch": version("torch"),
-        "numpy": version("numpy"),
-        "commit": commit.stdout.strip(),
     }
 
 

@@ -5,7 +5,12 @@ import pandas as pd
 import polars as pl
 import pytest
 
-from closecast.errors import ModelError, SettingError, WindowError
+from closecast.errors import (
+    ClosecastWarning,
+    ModelError,
+    SettingError,
+    WindowError,
+)
 from closecast.experiments.forecaster import Forecaster
 from closecast.market.bars import VOLUME, Bars
 from closecast.market.readers import to_frame
@@ -142,3 +147,12 @@ def test_two_forecasters_share_no_settings():
     assert Forecaster().settings.dropout != one.settings.dropout
     with pytest.raises(AttributeError, match="cannot assign"):
         one.settings.dropout = 0.2
+
+
+def test_a_symbol_too_short_is_left_out_and_it_says_so(fitted, bars):
+    """Nine bars give no forecast; the other symbol goes on."""
+    keep = (bars.symbol_ids == 0) | (np.arange(len(bars)) - bars.starts < 9)
+
+    with pytest.warns(ClosecastWarning, match=r"1 of 2 symbols left out .* \(W01\)"):
+        table = fitted.predict(bars.select(keep))
+    assert set(table["symbol"]) == {"W00"}

@@ -3,7 +3,7 @@
 import sys
 
 from closecast.cli.app import app
-from closecast.cli.screen import complain
+from closecast.cli.screen import complain, notes
 from closecast.errors import ClosecastError, LeakageError
 
 DONE, BAD_INPUT, ALARM = 0, 1, 3
@@ -12,7 +12,8 @@ DONE, BAD_INPUT, ALARM = 0, 1, 3
 def main() -> None:
     """Run a command; a user's mistake is one sentence and exit code 1, never more."""
     try:
-        app()
+        with notes():
+            app()
     except LeakageError as error:
         complain(error)
         sys.exit(ALARM)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from closecast.cli.data import app as data_app
-from closecast.cli.screen import notes, say, say_json, training_progress
+from closecast.cli.screen import say, say_json, training_progress
 from closecast.training.settings import Settings
 
 if TYPE_CHECKING:
@@ -156,14 +156,13 @@ def report(
 
 
 def _read(prices: str) -> Any:  # noqa: ANN401  Bars, imported when needed
-    with notes():
-        if prices == "sample":
-            from closecast.market.sample import sample_bars
+    if prices == "sample":
+        from closecast.market.sample import sample_bars
 
-            return sample_bars()
-        from closecast.market.readers import bars_of
+        return sample_bars()
+    from closecast.market.readers import bars_of
 
-        return bars_of(prices)
+    return bars_of(prices)
 
 
 def _fit(prices: str, settings: dict[str, object]) -> "Forecaster":

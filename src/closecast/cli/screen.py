@@ -5,7 +5,7 @@ import sys
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 from closecast.errors import ClosecastWarning
 
@@ -42,12 +42,25 @@ def say_json(value: Any) -> None:  # noqa: ANN401  whatever JSON holds
 
 @contextmanager
 def notes() -> Iterator[None]:
-    """Show what was done to the data as notes on stderr."""
-    with warnings.catch_warnings(record=True, category=ClosecastWarning) as caught:
-        warnings.simplefilter("always", ClosecastWarning)
+    """Show what was done to the data as notes on stderr, as it happens."""
+    with warnings.catch_warnings():
+        show_other = warnings.showwarning
+
+        def show(
+            message: Warning | str,
+            category: type[Warning],
+            filename: str,
+            lineno: int,
+            file: TextIO | None = None,
+            line: str | None = None,
+        ) -> None:
+            if issubclass(category, ClosecastWarning):
+                sys.stderr.write(f"Note: {message}\n")
+            else:
+                show_other(message, category, filename, lineno, file, line)
+
+        warnings.showwarning = show
         yield
-    for note in caught:
-        sys.stderr.write(f"Note: {note.message}\n")
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """The front door: fit an LSTM, forecast closes, and be told how far to trust it."""
 
 import json
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,7 +11,7 @@ import numpy as np
 from jaxtyping import Int
 
 from closecast.engine.fleet import Progress
-from closecast.errors import ModelError, WindowError
+from closecast.errors import ClosecastWarning, ModelError, WindowError
 from closecast.evaluation.scoreboard import Scoreboard, score
 from closecast.forecast import Forecast
 from closecast.market.bars import Bars
@@ -27,6 +28,7 @@ from closecast.windows import (
     last_cutoffs,
     split_by_date,
 )
+from closecast.windows.index import short_symbols
 from closecast.windows.leakage import (
     LeakResult,
     require_no_leak,
@@ -36,6 +38,14 @@ from closecast.windows.leakage import (
 from closecast.windows.scaling import volatility
 
 LEAK_TESTS_FILE = "leak_tests.json"
+
+SHORT_NAMED = 5
+"""Symbols too short for a window that a note names, at most."""
+
+ONE_OF_EACH = (
+    "These are figures of one split by date and of one seed: another period or seed "
+    "may say otherwise."
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -64,7 +74,7 @@ class Evaluation:
     @property
     def why(self) -> tuple[str, ...]:
         """The figures behind the verdict, a sentence each."""
-        return tuple(self.scoreboard.why)
+        return (*self.scoreboard.why, ONE_OF_EACH)
 
     def to_dict(self) -> dict[str, Any]:
         """Lay everything out for ``scoreboard.json``.
@@ -74,6 +84,7 @@ class Evaluation:
         """
         return {
             **self.scoreboard.to_dict(),
+            "why": list(self.why),
             "leak_tests": {
                 result.name: {"passed": result.passed, "detail": result.detail}
                 for result in self.leak_tests
@@ -151,6 +162,7 @@ class Forecaster:
         """
         bars = bars_of(prices)
         split = self._split(bars)
+        _tell_short(bars, self.spec.length, "training")
         settings = replace(
             self.settings,
             validation_start=str(split.validation_start),
@@ -206,7 +218,9 @@ class Forecaster:
             WindowError: No symbol has a context at a cutoff.
             ModelError: ``fit`` was not called yet.
         """
-        return self.model.forecast(bars, _rows(bars, self.spec, cutoffs))
+        model, rows = self.model, _rows(bars, self.spec, cutoffs)
+        _tell_short(bars, self.spec.context_length, "the forecast")
+        return model.forecast(bars, rows)
 
     def evaluate(self, prices: object) -> Evaluation:
         """Score every window of the test block beside the baselines.
@@ -288,6 +302,20 @@ def _stamps(path: Path) -> tuple[LeakResult, ...]:
             f"Expected leak stamps, got none that can be read ({path}: {error}). "
             "Train the model again."
         ) from error
+
+
+def _tell_short(bars: Bars, needed: int, what: str) -> None:
+    short = short_symbols(bars, needed)
+    if short:
+        names = ", ".join(short[:SHORT_NAMED]) + (
+            " ..." if len(short) > SHORT_NAMED else ""
+        )
+        warnings.warn(
+            f"{len(short)} of {len(bars.symbols)} symbols left out of {what}: fewer "
+            f"than {needed} bars ({names}).",
+            ClosecastWarning,
+            stacklevel=3,
+        )
 
 
 def _block(bars: Bars, cutoffs: Int[np.ndarray, " window"]) -> dict[str, Any]:
