@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from closecast.market.bars import Bars, from_columns
 from closecast.models.baselines import fit_baselines
 from closecast.windows.index import cutoffs_with_targets
+from closecast.windows.leakage import run_leak_tests
 from closecast.windows.spec import WindowSpec
 
 SPEC = WindowSpec(context_length=7, horizon=3)
@@ -30,11 +31,59 @@ def _train_before(bars, date):
 
 
 class TestFitBaselines:
-    def test_gives_the_three_in_order(self, walk):
-        """Tables find zero, drift and EWMA-t under these names."""
+    def test_gives_all_in_order(self, walk):
+        """Tables find each baseline under its name."""
         fitted = fit_baselines(walk, cutoffs_with_targets(walk, SPEC), SPEC)
 
-        assert [forecaster.name for forecaster in fitted] == ["zero", "drift", "ewma_t"]
+        assert [forecaster.name for forecaster in fitted] == [
+            *("zero", "drift", "moving_average", "historical", "ewma_t", "har_t"),
+            *("garch_t", "gjr_t", "ridge"),
+        ]
+
+    def test_the_leak_tests_find_nothing(self, walk):
+        """No baseline sees its own answer, and none knows the price level."""
+        cutoffs = cutoffs_with_targets(walk, SPEC)
+
+        for forecaster in fit_baselines(
+            walk, _train_before(walk, walk.dates[300]), SPEC
+        ):
+            results = run_leak_tests(forecaster, walk, cutoffs)
+            assert [r for r in results if not r.passed] == [], forecaster.name
+
+    def test_what_was_fitted_says_on_which_bars(self, walk):
+        """No fitted constant has seen a bar after the last training target."""
+        date = walk.dates[300]
+        dated = [
+            forecaster
+            for forecaster in fit_baselines(walk, _train_before(walk, date), SPEC)
+            if hasattr(forecaster, "last_date")
+        ]
+
+        assert len(dated) == 5
+        for forecaster in dated:
+            assert forecaster.first_date == str(walk.dates[0])
+            assert forecaster.last_date == str(date)
+
+    def test_frozen_prices_are_forecast_all_the_same(self, panel):
+        """A price that stands still, alone or beside others, breaks no baseline."""
+        returns = np.random.default_rng(5).normal(0, 0.02, (3, 399))
+        returns[1] = 0.0
+        returns[2, 200:] = 0.0
+        bars = panel(returns)
+        cutoffs = cutoffs_with_targets(bars, SPEC)
+
+        for forecaster in fit_baselines(bars, cutoffs, SPEC):
+            quantiles = forecaster.forecast(bars, cutoffs).quantiles
+            assert np.all(np.isfinite(quantiles)), forecaster.name
+            assert np.all(np.diff(quantiles, axis=-1) >= 0), forecaster.name
+
+    def test_a_symbol_that_was_not_trained_on_is_forecast(self, walk):
+        """A newcomer takes what the others have taught."""
+        seen = walk.select(walk.symbol_ids < 2)
+
+        for forecaster in fit_baselines(seen, cutoffs_with_targets(seen, SPEC), SPEC):
+            quantiles = forecaster.forecast(walk, np.arange(800, 1200)).quantiles
+            assert np.all(np.isfinite(quantiles)), forecaster.name
 
     def test_forecasts_every_cutoff_in_its_order(self, walk):
         """A forecast has the windows asked for, from the first bar to the last."""
@@ -48,7 +97,7 @@ class TestFitBaselines:
             np.testing.assert_array_equal(forecast.cutoffs, walk.dates[cutoffs])
             np.testing.assert_array_equal(forecast.last_close, walk.close[cutoffs])
             assert np.all(np.isfinite(forecast.quantiles))
-            assert np.all(np.diff(forecast.quantiles, axis=-1) > 0)
+            assert np.all(np.diff(forecast.quantiles, axis=-1) > 0), forecaster.name
 
     def test_targets_are_sessions_after_the_cutoff(self, walk):
         """The target dates are those of the panel where it has them."""
@@ -92,7 +141,7 @@ class TestFitBaselines:
 
     @settings(
         deadline=None,
-        max_examples=10,
+        max_examples=5,
         suppress_health_check=[HealthCheck.function_scoped_fixture],
     )
     @given(factor=st.floats(0.01, 1000))

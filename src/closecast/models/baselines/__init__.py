@@ -10,10 +10,34 @@ from jaxtyping import Int
 from closecast.market.bars import Bars
 from closecast.models.baselines.drift import Drift
 from closecast.models.baselines.ewma_t import EwmaT, fit_ewma_t
+from closecast.models.baselines.garch_t import GarchT, fit_garch_t
+from closecast.models.baselines.gjr_t import fit_gjr_t
+from closecast.models.baselines.har_t import HarT, fit_har_t
+from closecast.models.baselines.historical import Historical
+from closecast.models.baselines.moving_average import MovingAverage
+from closecast.models.baselines.ridge import Ridge, fit_ridge
 from closecast.models.baselines.zero import Zero
 from closecast.windows.spec import WindowSpec
 
-__all__ = ["Drift", "EwmaT", "Zero", "fit_baselines", "fit_ewma_t"]
+__all__ = [
+    "Baseline",
+    "Drift",
+    "EwmaT",
+    "GarchT",
+    "HarT",
+    "Historical",
+    "MovingAverage",
+    "Ridge",
+    "Zero",
+    "fit_baselines",
+    "fit_ewma_t",
+    "fit_garch_t",
+    "fit_gjr_t",
+    "fit_har_t",
+    "fit_ridge",
+]
+
+Baseline = Zero | Drift | MovingAverage | Historical | EwmaT | HarT | GarchT | Ridge
 
 
 def fit_baselines(
@@ -21,24 +45,26 @@ def fit_baselines(
     train_cutoffs: Int[np.ndarray, " window"],
     spec: WindowSpec,
     calendar: str = "auto",
-) -> tuple[Zero, Drift, EwmaT]:
+) -> tuple[Baseline, ...]:
     """Fit every baseline on the windows that the model is trained on.
 
     Args:
         bars: The panel.
         train_cutoffs: Rows of the training windows' last known bars.
-        spec: Shape of a window; only its horizon matters here.
+        spec: Shape of a window.
         calendar: Which sessions target dates are taken from.
 
     Returns:
-        Zero, drift and EWMA-t, in this order.
+        zero, drift, moving_average, historical, ewma_t, har_t, garch_t, gjr_t and
+        ridge, in this order.
 
     Raises:
         TrainingError: There are too few training windows to fit a distribution.
         WindowError: The target of a training window is not in the panel.
     """
+    plain = (Zero, Drift, MovingAverage, Historical)
+    fits = (fit_ewma_t, fit_har_t, fit_garch_t, fit_gjr_t, fit_ridge)
     return (
-        Zero(horizon=spec.horizon, calendar=calendar),
-        Drift(horizon=spec.horizon, calendar=calendar),
-        fit_ewma_t(bars, train_cutoffs, spec, calendar),
+        *(kind(horizon=spec.horizon, calendar=calendar) for kind in plain),
+        *(fit(bars, train_cutoffs, spec, calendar) for fit in fits),
     )

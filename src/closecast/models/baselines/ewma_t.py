@@ -12,7 +12,10 @@ from jaxtyping import Float, Int
 from closecast.errors import TrainingError, WindowError
 from closecast.forecast import LEVELS, Forecast
 from closecast.market.bars import Bars
-from closecast.models.baselines.location_scale import location_scale_forecast
+from closecast.models.baselines.location_scale import (
+    last_seen,
+    location_scale_forecast,
+)
 from closecast.windows.scaling import gather_targets, log_table, volatility
 from closecast.windows.spec import WindowSpec
 
@@ -38,6 +41,8 @@ class EwmaT:
     Attributes:
         degrees_of_freedom: Of the Student-t, one for each step.
         factors: Spread of each step in units of volatility x sqrt(step).
+        first_date: First bar fitted to, ISO.
+        last_date: Last bar fitted to, ISO.
         calendar: Which sessions target dates are taken from.
         name: What tables call it.
 
@@ -46,6 +51,8 @@ class EwmaT:
 
     degrees_of_freedom: tuple[float, ...]
     factors: tuple[float, ...]
+    first_date: str
+    last_date: str
     calendar: str = "auto"
     name: str = "ewma_t"
 
@@ -105,9 +112,12 @@ def fit_ewma_t(
     targets = gather_targets(log_table(bars), train_cutoffs, spec)
     standardised = targets / _unit(bars, train_cutoffs, spec.horizon)
     fitted = [fit_student_t(step) for step in standardised.T]
+    first, last = last_seen(bars, train_cutoffs, spec)
     return EwmaT(
         degrees_of_freedom=tuple(df for df, _ in fitted),
         factors=tuple(factor for _, factor in fitted),
+        first_date=first,
+        last_date=last,
         calendar=calendar,
     )
 

@@ -11,6 +11,7 @@ from closecast.forecast import LEVELS, Forecast
 from closecast.market.bars import Bars
 from closecast.market.calendar import target_sessions
 from closecast.windows.scaling import MIN_VOLATILITY, PRIOR_VOLATILITY
+from closecast.windows.spec import WindowSpec
 
 
 def expanding_moments(
@@ -84,3 +85,20 @@ def location_scale_forecast(
         mean=mean,
         quantiles=mean[..., None] + spread[..., None] * shape,  # (N, H, Q)
     )
+
+
+def last_seen(
+    bars: Bars, train_cutoffs: Int[np.ndarray, " window"], spec: WindowSpec
+) -> tuple[str, str]:
+    """Say which bars a baseline was fitted to.
+
+    Args:
+        bars: The panel.
+        train_cutoffs: Rows of the training windows' last known bars.
+        spec: Shape of a window.
+
+    Returns:
+        ISO dates of the first and the last bar read.
+    """
+    first = bars.dates[bars.starts[train_cutoffs]].min()
+    return str(first), str(bars.dates[train_cutoffs + spec.horizon].max())
