@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 
-from closecast.evaluation.alarms import direction_excess, raise_alarms
+from closecast.evaluation.alarms import raise_alarms
+from closecast.evaluation.direction import direction_excess
+from closecast.evaluation.ranking import rank_symbols
 from closecast.evaluation.rows import score_rows
 
 
@@ -48,6 +50,31 @@ class TestRaiseAlarms:
 
         assert any("CRPS skill against ewma_t" in a for a in _alarms(world, peek))
 
+    def test_crps_skill_against_garch(self, world):
+        """A density far better than GARCH-t is named, whatever EWMA-t did."""
+        peek = world.forecast(world.truth, spread=0.5)
+        forecasts = {"lstm": peek, "garch_t": world.forecast(0.0)}
+        rows = score_rows(forecasts, world.truth, world.scale)[:5]
+
+        assert any(
+            "CRPS skill against garch_t" in a
+            for a in raise_alarms(rows, peek, world.truth)
+        )
+
+    @pytest.mark.parametrize(("share", "rings"), [(0.03, True), (0.0, False)])
+    def test_rank_ic(self, make_world, share, rings):
+        """Who sorts the symbols of a day too well is looked at."""
+        world = make_world(symbols=8)
+        noise = np.random.default_rng(4).normal(0, 0.003, world.truth.shape)
+        judged = world.forecast(share * world.truth + noise)
+        rows = score_rows(
+            {"lstm": judged, "zero": world.forecast(0.0)}, world.truth, world.scale
+        )[:5]
+        ranking = rank_symbols(judged, world.truth)
+        alarms = raise_alarms(rows, judged, world.truth, ranking)
+
+        assert any("RankIC of one session" in a for a in alarms) is rings
+
 
 class TestDirectionExcess:
     def test_the_majority_is_worth_nothing(self, world):
@@ -55,11 +82,11 @@ class TestDirectionExcess:
         up = np.mean(world.truth[:, 0] > 0) > 0.5
         excess, count = direction_excess(
             world.forecast(0.001 if up else -0.001), world.truth
-        )
+        )[0]
 
         assert excess == pytest.approx(0)
         assert count == len(world.truth)
 
     def test_a_forecast_of_no_change_names_no_direction(self, world):
         """Zero is not counted as down."""
-        assert direction_excess(world.forecast(0.0), world.truth) == (0.0, 0)
+        assert direction_excess(world.forecast(0.0), world.truth) == [(0.0, 0)] * 5

@@ -19,6 +19,13 @@ class TestCheckCopycat:
         assert copycat.change_lag_1 == pytest.approx(1)
         assert abs(copycat.change_lag_0) < 0.1
         assert copycat.theil_u2 == 1
+        assert copycat.theil_u2_interval == (1, 1)
+        assert copycat.ic is None
+        assert copycat.level_slope == pytest.approx(1)
+        assert copycat.level_r2 == pytest.approx(1)
+        assert abs(copycat.change_slope) < 0.1
+        assert abs(copycat.change_lag_2) < 0.1
+        assert abs(copycat.change_lag_3) < 0.1
         assert copycat.spread_share == 0
         assert copycat.verdict == "no information beyond the last close"
 
@@ -27,6 +34,8 @@ class TestCheckCopycat:
         copycat = check_copycat(world.forecast(world.truth), world.truth)
 
         assert copycat.change_lag_0 == pytest.approx(1)
+        assert copycat.change_slope == pytest.approx(1)
+        assert copycat.ic == pytest.approx(1)
         assert copycat.theil_u2 == pytest.approx(0)
         assert copycat.spread_share == pytest.approx(1)
         assert copycat.verdict == "information beyond the last close"
@@ -49,6 +58,48 @@ class TestCheckCopycat:
         copycat = check_copycat(world.forecast(world.truth / 5), world.truth)
 
         assert copycat.verdict == "mostly the last close, with information beyond it"
+
+    def test_an_old_copy_shows_at_its_own_lag(self, world):
+        """A forecast that is two sessions late peaks at lag 2."""
+        truth = world.truth[:, 0].reshape(3, -1)
+        late = np.zeros_like(world.truth)
+        late[:, 0] = -np.roll(truth, 1, axis=1).ravel()
+        copycat = check_copycat(world.forecast(late), world.truth)
+
+        assert copycat.change_lag_2 > 0.95
+        assert abs(copycat.change_lag_1) < 0.1
+
+    def test_a_faint_correlation_is_called_a_trace(self, make_world):
+        """An IC off zero with no smaller error is neither a copy nor a forecast."""
+        world = make_world(sessions=2000)
+        noise = np.random.default_rng(6).normal(0, 0.0053, world.truth.shape)
+        copycat = check_copycat(
+            world.forecast(0.035 * world.truth + noise), world.truth
+        )
+
+        assert copycat.ic_interval[0] > 0
+        assert copycat.theil_u2_interval[0] <= 1 <= copycat.theil_u2_interval[1]
+        assert copycat.verdict.startswith("a trace beyond the last close")
+
+    def test_intervals_hold_the_figures(self, world):
+        """U2 and IC lie between the ends of their intervals."""
+        noise = np.random.default_rng(7).normal(0, 0.01, world.truth.shape)
+        copycat = check_copycat(world.forecast(0.2 * world.truth + noise), world.truth)
+
+        for value, (low, high) in (
+            (copycat.theil_u2, copycat.theil_u2_interval),
+            (copycat.ic, copycat.ic_interval),
+        ):
+            assert low < value < high
+            assert high - low < 0.2
+
+    def test_few_dates_tell_nothing(self, make_world):
+        """Ten cutoffs are too few to call a forecast a copy."""
+        world = make_world(sessions=15)
+        copycat = check_copycat(world.forecast(0.001), world.truth)
+
+        assert copycat.theil_u2_interval is None
+        assert copycat.verdict == "too few dates to tell a copy from a forecast"
 
     def test_figures_agree_with_their_formulas(self, make_world):
         """Theil's U2 and R2 of one symbol, written out."""

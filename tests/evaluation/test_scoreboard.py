@@ -18,6 +18,8 @@ def _beside(world, judged, name="lstm"):
         "zero": world.forecast(0.0),
         "drift": world.forecast(0.0005 * np.arange(1, world.horizon + 1)),
         "ewma_t": world.forecast(0.0, spread=1.3),
+        "har_t": world.forecast(0.0, spread=1.31),
+        "garch_t": world.forecast(0.0, spread=1.32),
     }
 
 
@@ -44,6 +46,32 @@ class TestScore:
         assert board.verdict.startswith("No evidence of skill in the mean;")
         assert board.verdict.endswith("the intervals hold.")
         assert "The mean is that of the baseline zero itself." in board.why
+
+    def test_one_strong_baseline_withholds_the_verdict(self, world):
+        """Who beats EWMA-t and is no better than GARCH-t has shown no skill."""
+        forecasts = _beside(world, world.forecast(0.0, spread=1.01))
+        forecasts["garch_t"] = world.forecast(0.0, spread=1.0)
+        board = score(forecasts, world.truth, world.scale)
+
+        assert "no evidence of skill in the density" in board.verdict
+        beaten = "CRPS better, its 90 % interval off zero, at"
+        assert any(f"against ewma_t: {beaten} 5 of 5" in why for why in board.why)
+        assert any(f"against garch_t: {beaten} 0 of 5" in why for why in board.why)
+
+    def test_who_is_not_in_the_confidence_set_has_no_skill(self, world):
+        """A further model that is clearly better takes the verdict away."""
+        forecasts = _beside(world, world.forecast(0.0, spread=1.2))
+        forecasts |= {n: world.forecast(0.0, spread=1.5) for n in ("zero", "drift")}
+        better = forecasts | {"other": world.forecast(0.0)}
+        alone, beside = (
+            score(f, world.truth, world.scale) for f in (forecasts, better)
+        )
+
+        assert "; evidence of skill in the density" in alone.verdict
+        assert alone.rows[0].in_mcs
+        assert "no evidence of skill in the density" in beside.verdict
+        assert not beside.rows[0].in_mcs
+        assert beside.rows[-1].in_mcs
 
     def test_noise_in_the_mean_is_no_skill(self, world):
         """A forecast that guesses is told so."""
@@ -93,7 +121,13 @@ class TestScore:
         row = board.rows[0]
         effect = f"{row.skill_rmse_vs['drift']:+.2%}"
 
-        assert f"step 1: {effect}, p = {row.dm_p_mean_vs['drift']:.2f}" in board.why[1]
+        low, high = row.skill_rmse_interval_vs["drift"]
+        interval = f"[{low:+.2%}, {high:+.2%}]"
+
+        assert (
+            f"step 1: {effect} {interval}, p = {row.dm_p_mean_vs['drift']:.2f}"
+            in board.why[1]
+        )
 
     def test_no_p_value_is_said_to_be_zero(self, world):
         """A tiny p-value is shown as below 0.01."""
@@ -111,7 +145,10 @@ class TestScore:
         board = score(_beside(world, judged), world.truth, world.scale)
 
         assert board.rows[0].dm_p_vs["ewma_t"] is None
-        assert "not tested" in board.why[-2]
+        assert board.rows[0].skill_crps_interval_vs["ewma_t"] is None
+        assert board.rows[0].in_mcs is None
+        assert "not tested" in board.why[-3]
+        assert board.why[-2].startswith("No confidence set by CRPS")
         assert "No evidence of skill in the mean" in board.verdict
 
     def test_a_row_for_each_model_and_step(self, world):
@@ -121,11 +158,12 @@ class TestScore:
 
         assert names == [
             (name, step)
-            for name in ("lstm", "zero", "drift", "ewma_t")
+            for name in ("lstm", "zero", "drift", "ewma_t", "har_t", "garch_t")
             for step in range(1, 6)
         ]
-        assert set(board.rows[0].skill_crps_vs) == {"zero", "drift", "ewma_t"}
-        assert set(board.rows[5].skill_crps_vs) == {"drift", "ewma_t"}
+        others = {"zero", "drift", "ewma_t", "har_t", "garch_t"}
+        assert set(board.rows[0].skill_crps_vs) == others
+        assert set(board.rows[5].skill_crps_vs) == others - {"zero"}
         assert (board.num_windows, board.num_dates) == (3 * 695, 695)
 
     def test_the_figures_are_the_averages_of_the_scores(self, world):
@@ -147,6 +185,15 @@ class TestScore:
         )
         assert row.skill_rmse_vs["zero"] == pytest.approx(
             1 - row.rmse / np.sqrt(np.mean(world.truth[:, 2] ** 2))
+        )
+        assert row.r2_vs["zero"] == pytest.approx(
+            1 - np.mean(error**2) / np.mean(world.truth[:, 2] ** 2)
+        )
+        moves = np.abs(world.truth[:, 0]).reshape(3, -1).mean(axis=1).repeat(695)
+        assert row.mase == pytest.approx(np.mean(np.abs(error) / moves))
+        assert row.direction_excess == pytest.approx(
+            np.mean(world.truth[:, 2] > 0)
+            - max(np.mean(world.truth[:, 2] > 0), np.mean(world.truth[:, 2] < 0))
         )
 
     def test_a_wild_coin_counts_no_more_than_a_calm_stock(self, world):
@@ -171,7 +218,9 @@ class TestScore:
         board = score(_beside(world, world.forecast(0.0)), world.truth, world.scale)
         content = json.loads(json.dumps(board.to_dict(), allow_nan=False))
 
-        assert {"verdict", "why", "rows", "copycat"} <= set(content)
+        assert {"verdict", "why", "rows", "copycat", "calibration", "ranking"} <= set(
+            content
+        )
         assert {
             "model",
             "horizon",
@@ -182,6 +231,10 @@ class TestScore:
             "coverage_95",
             "skill_crps_vs",
             "dm_p_vs",
+            "in_mcs",
+            "r2_vs",
+            "mase",
+            "skill_crps_interval_vs",
         } <= set(content["rows"][0])
         assert content["copycat"]["verdict"] == board.copycat.verdict
 

@@ -9,7 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from closecast.errors import ModelError, WindowError
-from closecast.evaluation.scores import absolute_error, crps, hits, squared_error
+from closecast.evaluation.scores import (
+    absolute_error,
+    crps,
+    hits,
+    interval_score,
+    pinball,
+    squared_error,
+)
 from closecast.forecast import LEVELS, Forecast
 
 SCORES = (absolute_error, squared_error, crps, lambda f, y: hits(f, y, 0.8))
@@ -141,3 +148,22 @@ class TestRefusals:
 
         with pytest.raises(WindowError, match=r"shape \(20, 3\).*got \(20, 1\)"):
             score(forecast, truth[:, :1])
+
+
+class TestPinballAndInterval:
+    def test_pinball_by_hand(self, world):
+        """Above the 5 % quantile a point costs 0.05, below it 0.95."""
+        forecast = world.forecast(0.0)
+        miss = world.truth - forecast.quantile(0.05)
+        expected = np.where(miss > 0, 0.05 * miss, -0.95 * miss)
+
+        np.testing.assert_allclose(pinball(forecast, world.truth, 0.05), expected)
+
+    def test_interval_score_agrees_with_scoringrules(self, world):
+        """Width plus the fines, as the library has it."""
+        forecast = world.forecast(0.0, spread=0.7)
+        expected = scoringrules.interval_score(
+            world.truth, forecast.quantile(0.1), forecast.quantile(0.9), 0.2
+        )
+
+        np.testing.assert_allclose(interval_score(forecast, world.truth, 0.8), expected)

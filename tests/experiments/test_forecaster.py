@@ -91,7 +91,10 @@ def test_the_evaluation_stands_beside_the_baselines(fitted, bars):
     evaluation = fitted.evaluate(bars)
     rows = evaluation.to_dict()["rows"]
 
-    assert {row["model"] for row in rows} == {"closecast", "zero", "drift", "ewma_t"}
+    assert {row["model"] for row in rows} == {
+        *("closecast", "zero", "drift", "moving_average", "historical"),
+        *("ewma_t", "har_t", "garch_t", "gjr_t", "ridge"),
+    }
     assert {row["horizon"] for row in rows} == {1, 2, 3, 4, 5}
     assert "no evidence of skill in the mean" in evaluation.verdict.lower()
     assert all(test["passed"] for test in evaluation.to_dict()["leak_tests"].values())

@@ -11,11 +11,12 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from closecast.errors import WindowError
+from closecast.evaluation.resampling import interval, sum_per_date
 from closecast.evaluation.scores import squared_error
 from closecast.forecast import Forecast
 
-U2_OF_A_COPY = 0.99
-"""A Theil's U2 below it explains about 2 % of a day's variance: more than a copy."""
+LAGS = (0, 1, 2, 3)
+"""Sessions that an actual change lies before the one forecast."""
 
 MIN_PAIRS = 3
 """Two points always lie on a line."""
@@ -35,7 +36,18 @@ class Copycat:
         change_lag_0: Correlation of the forecast price's change with the change of
             the session it is made for; None where it is not defined.
         change_lag_1: The same with the change of the session before; 1 for a copy.
+        change_lag_2: The same two sessions before.
+        change_lag_3: The same three sessions before.
+        level_slope: Slope of the forecast log price on the last log close, within
+            symbols; 1 for a copy.
+        level_r2: Share of the forecast price's variance that the last close explains.
+        change_slope: Slope of the forecast price's change on the actual change of the
+            session it is made for; 1 for a perfect forecast, about 0 for a copy.
         theil_u2: Root mean squared error over that of the last close; 1 for a copy.
+        theil_u2_interval: Its 90 % block-bootstrap interval; None where there are too
+            few dates.
+        ic: Correlation of forecast with actual returns; None for a copy.
+        ic_interval: Its 90 % block-bootstrap interval.
         spread_share: Standard deviation of forecast returns over that of actual
             ones; 0 for a copy.
     """
@@ -44,7 +56,15 @@ class Copycat:
     r2_price_persistence: float | None
     change_lag_0: float | None
     change_lag_1: float | None
+    change_lag_2: float | None
+    change_lag_3: float | None
+    level_slope: float | None
+    level_r2: float | None
+    change_slope: float | None
     theil_u2: float
+    theil_u2_interval: tuple[float, float] | None
+    ic: float | None
+    ic_interval: tuple[float, float] | None
     spread_share: float
 
     @property
@@ -57,17 +77,20 @@ class Copycat:
     @property
     def verdict(self) -> str:
         """What the figures say, in a few words."""
-        if self.theil_u2 < U2_OF_A_COPY:
+        low, high = self.theil_u2_interval or (None, None)
+        if low is None or high is None:
+            return "too few dates to tell a copy from a forecast"
+        if high < 1:
             return (
                 "mostly the last close, with information beyond it"
                 if self.is_copy
                 else "information beyond the last close"
             )
-        return (
-            "no information beyond the last close"
-            if self.is_copy
-            else "not a copy of the last close, and no better than one"
-        )
+        if low <= 1 and self.ic_interval is not None and self.ic_interval[0] > 0:
+            return "a trace beyond the last close, too faint to lower the error"
+        if low <= 1 or self.is_copy:
+            return "no information beyond the last close"
+        return "not a copy of the last close, and no better than one"
 
     @property
     def why_five(self) -> str:
@@ -130,14 +153,24 @@ def check_copycat(
             "Expected closes that move after the cutoff, got none that does (step 1, "
             f"{len(actual)} windows). Judge on a longer series."
         )
-    lag_0, lag_1 = _change_correlations(forecast, actual)
+    lags, change_slope = _change_correlations(forecast, actual)
+    level_slope, level_r2 = _level_regression(forecast, predicted)
+    ic, ic_interval = _correlation_of_returns(forecast, predicted, actual)
     deviation = float(actual.std())
     return Copycat(
         r2_price=_r2_of_prices(forecast, predicted, actual),
         r2_price_persistence=_r2_of_prices(forecast, np.zeros_like(actual), actual),
-        change_lag_0=lag_0,
-        change_lag_1=lag_1,
+        change_lag_0=lags[0],
+        change_lag_1=lags[1],
+        change_lag_2=lags[2],
+        change_lag_3=lags[3],
+        level_slope=level_slope,
+        level_r2=level_r2,
+        change_slope=change_slope,
         theil_u2=float(np.sqrt(error.mean() / np.mean(actual**2))),
+        theil_u2_interval=_u2_interval(forecast, error, actual),
+        ic=ic,
+        ic_interval=ic_interval,
         spread_share=float(predicted.std()) / deviation if deviation > 0 else 0.0,
     )
 
@@ -162,14 +195,83 @@ def _r2_of_prices(
     return float(np.median(1 - left[moves] / total[moves]))
 
 
+def _u2_interval(
+    forecast: Forecast,
+    error: Float[np.ndarray, " window"],
+    actual: Float[np.ndarray, " window"],
+) -> tuple[float, float] | None:
+    sums = sum_per_date(np.column_stack([error, actual**2]), forecast.cutoffs)
+    return interval(
+        lambda total: np.sqrt(total[:, 0] / total[:, 1]),
+        sums,
+        sums[:, 0] - sums[:, 1],
+        1,
+    )
+
+
+def _correlation_of_returns(
+    forecast: Forecast,
+    predicted: Float[np.ndarray, " window"],
+    actual: Float[np.ndarray, " window"],
+) -> tuple[float | None, tuple[float, float] | None]:
+    ic = _correlation(predicted, actual)
+    if ic is None:
+        return None, None
+    x = (predicted - predicted.mean()) / predicted.std()
+    y = (actual - actual.mean()) / actual.std()
+    columns = np.column_stack([np.ones_like(x), x, y, x * x, y * y, x * y])
+    sums = sum_per_date(columns, forecast.cutoffs)
+    return ic, interval(_correlation_of_sums, sums, sums[:, 5], 1)
+
+
+def _correlation_of_sums(
+    total: Float[np.ndarray, "repetition moment"],
+) -> Float[np.ndarray, " repetition"]:
+    x, y, xx, yy, xy = (total[:, 1:] / total[:, :1]).T
+    return np.asarray((xy - x * y) / np.sqrt((xx - x * x) * (yy - y * y)))
+
+
+def _level_regression(
+    forecast: Forecast, predicted: Float[np.ndarray, " window"]
+) -> tuple[float | None, float | None]:
+    # In logarithms around each symbol's mean, so that no price level counts for more.
+    last = _around_symbol_mean(forecast, np.log(forecast.last_close))
+    price = _around_symbol_mean(forecast, np.log(forecast.last_close) + predicted)
+    correlation = _correlation(last, price)
+    if correlation is None:
+        return None, None
+    return float(last @ price / (last @ last)), correlation**2
+
+
+def _around_symbol_mean(
+    forecast: Forecast, values: Float[np.ndarray, " window"]
+) -> Float[np.ndarray, " window"]:
+    _, symbol, count = np.unique(
+        forecast.symbols, return_inverse=True, return_counts=True
+    )
+    mean = np.bincount(symbol, weights=values) / count
+    return np.asarray(values - mean[symbol])
+
+
 def _change_correlations(
     forecast: Forecast, actual: Float[np.ndarray, " window"]
-) -> tuple[float | None, float | None]:
+) -> tuple[list[float | None], float | None]:
     # In logarithms, so that changes of all symbols can be pooled.
     before, now = _neighbours(forecast, actual)
     price = np.log(forecast.last_close) + forecast.mean[:, 0]
     change = price[now] - price[before]
-    return _correlation(change, actual[now]), _correlation(change, actual[before])
+    previous = np.full(len(actual), -1)
+    previous[now] = before
+    lags: list[float | None] = []
+    source = now
+    for _ in LAGS:
+        known = source >= 0
+        lags.append(_correlation(change[known], actual[source[known]]))
+        source = np.where(known, previous[source], -1)
+    slope = None
+    if lags[0] is not None:
+        slope = lags[0] * float(change.std() / actual[now].std())
+    return lags, slope
 
 
 def _neighbours(

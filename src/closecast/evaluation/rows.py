@@ -9,9 +9,27 @@ from dataclasses import asdict, dataclass
 import numpy as np
 from jaxtyping import Bool, Float, Shaped
 
-from closecast.evaluation.scores import absolute_error, crps, hits, squared_error
-from closecast.evaluation.significance import diebold_mariano
+from closecast.evaluation.direction import direction_excess
+from closecast.evaluation.resampling import (
+    block_length,
+    central,
+    confidence_set,
+    enough_dates,
+    resample,
+    sum_per_date,
+)
+from closecast.evaluation.scores import (
+    absolute_error,
+    crps,
+    hits,
+    interval_score,
+    pinball,
+    squared_error,
+)
+from closecast.evaluation.significance import diebold_mariano_of_dates
 from closecast.forecast import Forecast
+
+Interval = tuple[float, float] | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,13 +43,30 @@ class Row:
         crps_raw: Mean CRPS in log return.
         mae: Mean absolute error of the median, in log return.
         rmse: Root mean squared error of the mean, in log return.
+        mase: Mean absolute error of the median over the mean absolute move of one
+            session of the symbol, in the scored windows.
+        pinball_05: Mean pinball loss of the 5 % quantile, in units of volatility.
+        pinball_95: The same of the 95 % quantile.
+        interval_score_80: Mean score of the central 80 % interval, in units of
+            volatility.
+        interval_score_95: The same of the central 95 % interval.
+        coverage_50: Share of closes in the central 50 % interval.
         coverage_80: Share of closes in the central 80 % interval.
         coverage_95: Share of closes in the central 95 % interval.
+        direction_excess: Directional accuracy minus the share of the more frequent
+            direction; None where the forecast names none.
         skill_crps_vs: 1 - crps / the baseline's crps; above 0 is better than it.
         skill_rmse_vs: 1 - rmse / the baseline's rmse.
+        r2_vs: 1 - squared error / the baseline's squared error: out-of-sample R2.
+        skill_crps_interval_vs: 90 % block-bootstrap interval of skill_crps_vs; None
+            where there are too few dates.
+        skill_rmse_interval_vs: The same of skill_rmse_vs.
         dm_p_vs: Diebold-Mariano p-value of the difference in crps; None where there
             are too few dates to test.
         dm_p_mean_vs: The same of the difference in squared error.
+        in_mcs: Whether the model is in the 90 % confidence set by crps; None where
+            there are too few dates to say.
+        in_mcs_mean: The same by squared error.
     """
 
     model: str
@@ -40,12 +75,24 @@ class Row:
     crps_raw: float
     mae: float
     rmse: float
+    mase: float
+    pinball_05: float
+    pinball_95: float
+    interval_score_80: float
+    interval_score_95: float
+    coverage_50: float
     coverage_80: float
     coverage_95: float
+    direction_excess: float | None
     skill_crps_vs: Mapping[str, float]
     skill_rmse_vs: Mapping[str, float]
+    r2_vs: Mapping[str, float]
+    skill_crps_interval_vs: Mapping[str, Interval]
+    skill_rmse_interval_vs: Mapping[str, Interval]
     dm_p_vs: Mapping[str, float | None]
     dm_p_mean_vs: Mapping[str, float | None]
+    in_mcs: bool | None
+    in_mcs_mean: bool | None
 
     def to_dict(self) -> dict[str, object]:
         """Give one row of ``scoreboard.json``.
@@ -57,15 +104,44 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class _Losses:
-    """Scores of one model, not averaged yet."""
+class _Comparison:
+    """One loss of every model at one step, by date."""
 
-    crps: Float[np.ndarray, "window horizon"]
-    crps_raw: Float[np.ndarray, "window horizon"]
-    absolute: Float[np.ndarray, "window horizon"]
-    squared: Float[np.ndarray, "window horizon"]
-    hits_80: Bool[np.ndarray, "window horizon"]
-    hits_95: Bool[np.ndarray, "window horizon"]
+    names: tuple[str, ...]
+    step: int
+    sums: Float[np.ndarray, "date model"]
+    counts: Float[np.ndarray, " date"]
+    draws: Float[np.ndarray, "repetition model"] | None
+    in_set: Bool[np.ndarray, " model"] | None
+
+    def mean(self, name: str) -> float:
+        """Average over the windows."""
+        return float(self.sums[:, self._at(name)].sum() / self.counts.sum())
+
+    def ratio(self, name: str, other: str) -> float:
+        """Divide two means."""
+        return self.mean(name) / self.mean(other)
+
+    def ratio_interval(self, name: str, other: str, power: float) -> Interval:
+        """Put an interval around 1 - ratio ** power."""
+        if self.draws is None:
+            return None
+        mine, theirs = self.draws[:, self._at(name)], self.draws[:, self._at(other)]
+        return central(1 - (mine / theirs) ** power) if np.all(theirs > 0) else None
+
+    def p_value(self, name: str, other: str) -> float | None:
+        """Test the difference of two means, a date counting once."""
+        mine, theirs = (
+            self.sums[:, self._at(one)] / self.counts for one in (name, other)
+        )
+        return diebold_mariano_of_dates(mine, theirs, self.step).p_value
+
+    def holds(self, name: str) -> bool | None:
+        """Tell whether a model is in the confidence set."""
+        return None if self.in_set is None else bool(self.in_set[self._at(name)])
+
+    def _at(self, name: str) -> int:
+        return self.names.index(name)
 
 
 def score_rows(
@@ -88,70 +164,117 @@ def score_rows(
         ModelError: A forecast is not finite.
         WindowError: The truth is not finite, or of another shape.
     """
-    losses = {name: _losses(f, truth, scale) for name, f in forecasts.items()}
-    judged, *baselines = forecasts
+    judged = next(iter(forecasts))
     dates = forecasts[judged].cutoffs
+    unit = scale[:, None]
+    density = _compare({n: crps(f, truth) / unit for n, f in forecasts.items()}, dates)
+    squares = _compare(
+        {n: squared_error(f, truth) for n, f in forecasts.items()}, dates
+    )
     return tuple(
-        _row(
-            name,
-            step,
-            losses,
-            [baseline for baseline in baselines if baseline != name],
-            dates,
+        _row(name, step, figures[step - 1], density[step - 1], squares[step - 1])
+        for name, figures in (
+            (name, _figures(forecast, truth, scale))
+            for name, forecast in forecasts.items()
         )
-        for name in forecasts
         for step in range(1, truth.shape[1] + 1)
     )
 
 
-def _losses(
+def _compare(
+    losses: Mapping[str, Float[np.ndarray, "window horizon"]],
+    dates: Shaped[np.ndarray, " window"],
+) -> list[_Comparison]:
+    # one row a date, one layer a step, one column a model
+    sums = np.stack([sum_per_date(loss, dates) for loss in losses.values()], axis=-1)
+    _, counts = np.unique(dates, return_counts=True)
+    return [
+        _comparison(tuple(losses), sums[:, step - 1], counts.astype(float), step)
+        for step in range(1, sums.shape[1] + 1)
+    ]
+
+
+def _comparison(
+    names: tuple[str, ...],
+    sums: Float[np.ndarray, "date model"],
+    counts: Float[np.ndarray, " date"],
+    step: int,
+) -> _Comparison:
+    draws = in_set = None
+    if enough_dates(len(sums), step) and len(names) > 1:
+        block = block_length(sums[:, 1:] - sums[:, :1], step)
+        draws = resample(sums, block)
+        in_set = confidence_set(sums / counts[:, None], block)
+    return _Comparison(
+        names=names, step=step, sums=sums, counts=counts, draws=draws, in_set=in_set
+    )
+
+
+def _figures(
     forecast: Forecast,
     truth: Float[np.ndarray, "window horizon"],
     scale: Float[np.ndarray, " window"],
-) -> _Losses:
-    raw = crps(forecast, truth)
-    return _Losses(
-        crps=raw / scale[:, None],
-        crps_raw=raw,
-        absolute=absolute_error(forecast, truth),
-        squared=squared_error(forecast, truth),
-        hits_80=hits(forecast, truth, 0.8),
-        hits_95=hits(forecast, truth, 0.95),
+) -> list[dict[str, float]]:
+    # The means of what needs no comparison, one dictionary for each step.
+    unit = scale[:, None]
+    absolute = absolute_error(forecast, truth)
+    by_window = {
+        "crps_raw": crps(forecast, truth),
+        "mae": absolute,
+        "mase": absolute / _one_session_move(forecast, truth, scale)[:, None],
+        "pinball_05": pinball(forecast, truth, 0.05) / unit,
+        "pinball_95": pinball(forecast, truth, 0.95) / unit,
+        "interval_score_80": interval_score(forecast, truth, 0.80) / unit,
+        "interval_score_95": interval_score(forecast, truth, 0.95) / unit,
+        "coverage_50": hits(forecast, truth, 0.50),
+        "coverage_80": hits(forecast, truth, 0.80),
+        "coverage_95": hits(forecast, truth, 0.95),
+    }
+    means = {name: values.mean(axis=0) for name, values in by_window.items()}
+    directions = direction_excess(forecast, truth)
+    return [
+        {name: float(mean[step]) for name, mean in means.items()}
+        | ({"direction_excess": excess} if count else {})
+        for step, (excess, count) in enumerate(directions)
+    ]
+
+
+def _one_session_move(
+    forecast: Forecast,
+    truth: Float[np.ndarray, "window horizon"],
+    scale: Float[np.ndarray, " window"],
+) -> Float[np.ndarray, " window"]:
+    # A symbol that never moves is measured in its volatility.
+    _, symbol, count = np.unique(
+        forecast.symbols, return_inverse=True, return_counts=True
     )
+    move = np.bincount(symbol, weights=np.abs(truth[:, 0])) / count
+    return np.asarray(np.where(move[symbol] > 0, move[symbol], scale))
 
 
 def _row(
     name: str,
     step: int,
-    losses: Mapping[str, _Losses],
-    baselines: list[str],
-    dates: Shaped[np.ndarray, " window"],
+    figures: Mapping[str, float],
+    density: _Comparison,
+    squares: _Comparison,
 ) -> Row:
-    at = np.s_[:, step - 1]
-    own = losses[name]
-    density = {b: losses[b].crps[at] for b in baselines}
-    squares = {b: losses[b].squared[at] for b in baselines}
-    rmse = float(np.sqrt(own.squared[at].mean()))
-    scaled = float(own.crps[at].mean())
+    others = [other for other in density.names[1:] if other != name]
     return Row(
         model=name,
         horizon=step,
-        crps=scaled,
-        crps_raw=float(own.crps_raw[at].mean()),
-        mae=float(own.absolute[at].mean()),
-        rmse=rmse,
-        coverage_80=float(own.hits_80[at].mean()),
-        coverage_95=float(own.hits_95[at].mean()),
-        skill_crps_vs={b: 1 - scaled / float(x.mean()) for b, x in density.items()},
-        skill_rmse_vs={
-            b: 1 - rmse / float(np.sqrt(x.mean())) for b, x in squares.items()
+        crps=density.mean(name),
+        rmse=float(np.sqrt(squares.mean(name))),
+        **{"direction_excess": None, **figures},  # type: ignore[arg-type]
+        skill_crps_vs={b: 1 - density.ratio(name, b) for b in others},
+        skill_rmse_vs={b: 1 - float(np.sqrt(squares.ratio(name, b))) for b in others},
+        r2_vs={b: 1 - squares.ratio(name, b) for b in others},
+        skill_crps_interval_vs={b: density.ratio_interval(name, b, 1) for b in others},
+        skill_rmse_interval_vs={
+            b: squares.ratio_interval(name, b, 0.5) for b in others
         },
-        dm_p_vs={
-            b: diebold_mariano(own.crps[at], x, dates, step).p_value
-            for b, x in density.items()
-        },
-        dm_p_mean_vs={
-            b: diebold_mariano(own.squared[at], x, dates, step).p_value
-            for b, x in squares.items()
-        },
+        dm_p_vs={b: density.p_value(name, b) for b in others},
+        dm_p_mean_vs={b: squares.p_value(name, b) for b in others},
+        in_mcs=density.holds(name),
+        in_mcs_mean=squares.holds(name),
     )

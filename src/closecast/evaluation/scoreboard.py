@@ -12,7 +12,9 @@ from jaxtyping import Float
 
 from closecast.errors import WindowError
 from closecast.evaluation.alarms import raise_alarms
+from closecast.evaluation.calibration import Calibration, calibrate
 from closecast.evaluation.copycat import Copycat, check_copycat
+from closecast.evaluation.ranking import Ranking, rank_symbols
 from closecast.evaluation.rows import Row, score_rows
 from closecast.evaluation.verdict import judge
 from closecast.forecast import Forecast
@@ -28,6 +30,8 @@ class Scoreboard:
         why: Sentences with the figures behind the verdict.
         suspicious: Whether a figure is too good for prices.
         copycat: How much the judged model's first step owes to the last close.
+        calibration: Coverage and PIT of the judged model.
+        ranking: How it sorts the symbols of a date, from step 1 on.
         num_windows: Windows that every model was scored in.
         num_dates: Different cutoff dates among them.
     """
@@ -37,6 +41,8 @@ class Scoreboard:
     why: tuple[str, ...]
     suspicious: bool
     copycat: Copycat
+    calibration: Calibration
+    ranking: tuple[Ranking, ...]
     num_windows: int
     num_dates: int
 
@@ -56,6 +62,8 @@ class Scoreboard:
             "why": list(self.why),
             "rows": [row.to_dict() for row in self.rows],
             "copycat": self.copycat.to_dict(),
+            "calibration": self.calibration.to_dict(),
+            "ranking": [step.to_dict() for step in self.ranking],
             "suspicious": self.suspicious,
             "num_windows": self.num_windows,
             "num_dates": self.num_dates,
@@ -71,7 +79,7 @@ def score(
 
     Args:
         forecasts: Forecasts of the same windows by name: the judged model first,
-            then the baselines, zero, drift and ewma_t among them.
+            then the baselines, zero, drift, ewma_t, har_t and garch_t among them.
         truth: Log returns from the last close that came.
         scale: The symbol's volatility of one session known at each cutoff.
 
@@ -90,13 +98,16 @@ def score(
     _check_truth(truth, scale, forecast)
     rows = score_rows(forecasts, truth, scale)
     own = [row for row in rows if row.model == judged]
-    verdict = judge(own, raise_alarms(own, forecast, truth))
+    ranking = rank_symbols(forecast, truth)
+    verdict = judge(own, raise_alarms(own, forecast, truth, ranking))
     return Scoreboard(
         rows=rows,
         verdict=verdict.text,
         why=verdict.why,
         suspicious=verdict.suspicious,
         copycat=check_copycat(forecast, truth),
+        calibration=calibrate(forecast, truth, scale),
+        ranking=ranking,
         num_windows=len(forecast),
         num_dates=len(np.unique(forecast.cutoffs)),
     )

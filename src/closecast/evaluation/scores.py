@@ -86,6 +86,58 @@ def crps(
     return total * (2 / len(LEVELS))
 
 
+def pinball(
+    forecast: Forecast, truth: Float[np.ndarray, "window horizon"], level: float
+) -> Float[np.ndarray, "window horizon"]:
+    """Measure the pinball loss of one quantile, which is what it is smallest for.
+
+    Args:
+        forecast: The forecast.
+        truth: Log returns from the last close that came.
+        level: The quantile's probability.
+
+    Returns:
+        The loss, in log return.
+
+    Raises:
+        ModelError: The forecast is not finite.
+        ValueError: The level lies outside ``LEVELS``.
+        WindowError: The truth is not finite, or of another shape.
+
+    Source: Koenker and Bassett (1978), Regression quantiles, doi:10.2307/1913643.
+    """
+    quantile = forecast.quantile(level)
+    _check(quantile, truth, forecast)
+    miss = truth - quantile
+    return np.asarray(np.maximum(level * miss, (level - 1) * miss))
+
+
+def interval_score(
+    forecast: Forecast, truth: Float[np.ndarray, "window horizon"], coverage: float
+) -> Float[np.ndarray, "window horizon"]:
+    """Measure a central interval: its width, and a fine for each close outside.
+
+    Args:
+        forecast: The forecast.
+        truth: Log returns from the last close that came.
+        coverage: Nominal coverage, such as 0.8 for the levels 0.1 and 0.9.
+
+    Returns:
+        The score, in log return; smaller is better.
+
+    Raises:
+        ModelError: The forecast is not finite.
+        ValueError: The interval's edges lie outside ``LEVELS``.
+        WindowError: The truth is not finite, or of another shape.
+
+    Source: Gneiting and Raftery (2007), Strictly proper scoring rules,
+    doi:10.1198/016214506000001437, equation 43.
+    """
+    lower = pinball(forecast, truth, round((1 - coverage) / 2, 9))
+    upper = pinball(forecast, truth, round((1 + coverage) / 2, 9))
+    return np.asarray((lower + upper) * (2 / (1 - coverage)))
+
+
 def hits(
     forecast: Forecast, truth: Float[np.ndarray, "window horizon"], coverage: float
 ) -> Bool[np.ndarray, "window horizon"]:

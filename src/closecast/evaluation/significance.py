@@ -59,8 +59,26 @@ def diebold_mariano(
     Source: Diebold and Mariano (1995), doi:10.1080/07350015.1995.10524599; Harvey,
     Leybourne and Newbold (1997), doi:10.1016/S0169-2070(96)00719-4, equation 9.
     """
-    mean_loss = average_per_date(loss, dates)
-    other_mean_loss = average_per_date(other_loss, dates)
+    return diebold_mariano_of_dates(
+        average_per_date(loss, dates), average_per_date(other_loss, dates), horizon
+    )
+
+
+def diebold_mariano_of_dates(
+    mean_loss: Float[np.ndarray, " date"],
+    other_mean_loss: Float[np.ndarray, " date"],
+    horizon: int,
+) -> DieboldMariano:
+    """Test as ``diebold_mariano`` does, where losses are averaged per date already.
+
+    Args:
+        mean_loss: Mean loss of the forecast on each date, oldest first.
+        other_mean_loss: Mean loss of the other one.
+        horizon: Step that the losses belong to, in sessions.
+
+    Returns:
+        The outcome; of two identical losses p is 1.
+    """
     difference = mean_loss - other_mean_loss
     statistic, p_value = _test(mean_loss, other_mean_loss, horizon)
     return DieboldMariano(

@@ -1,20 +1,19 @@
 """The verdict: what the figures allow to be said, in one sentence.
 
-"No evidence" is said as plainly as "evidence". Skill counts when it is above 0 and
-unlikely to be luck at most steps; a p-value is never given without its skill.
+"No evidence" is said as plainly as "evidence". Skill counts where it is above 0 with
+an interval off zero against every named baseline, and where the model belongs to the
+confidence set of all models, at most steps. A p-value is never given without its
+skill.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from closecast.errors import SettingError
-from closecast.evaluation.rows import Row
+from closecast.evaluation.rows import Interval, Row
 
 MEAN_BASELINES = ("zero", "drift")
-DENSITY_BASELINES = ("ewma_t",)
-
-P_OF_EVIDENCE = 0.10
-"""A difference is called evidence below this two-sided p-value."""
+DENSITY_BASELINES = ("ewma_t", "har_t", "garch_t")
 
 LEAST_P_SHOWN = 0.01
 """Smaller p-values are shown as smaller than this; none is 0."""
@@ -57,10 +56,8 @@ def judge(rows: Sequence[Row], alarms: Sequence[str]) -> Verdict:
     Raises:
         SettingError: A baseline that the verdict is measured against is missing.
     """
-    mean_skill, mean_why = _weigh(rows, MEAN_BASELINES, "mean", "RMSE", _mean_figures)
-    density_skill, density_why = _weigh(
-        rows, DENSITY_BASELINES, "density", "CRPS", _density_figures
-    )
+    mean_skill, mean_why = _weigh(rows, _MEAN)
+    density_skill, density_why = _weigh(rows, _DENSITY)
     held = _intervals_hold(rows)
     parts = (
         f"{'Evidence' if mean_skill else 'No evidence'} of skill in the mean",
@@ -78,67 +75,113 @@ def judge(rows: Sequence[Row], alarms: Sequence[str]) -> Verdict:
     )
 
 
-_Figures = tuple[Mapping[str, float], Mapping[str, float | None]]
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Aspect:
+    """One side of a forecast, and where a row keeps its figures."""
+
+    name: str
+    score: str
+    baselines: tuple[str, ...]
+    skills: Callable[[Row], Mapping[str, float]]
+    intervals: Callable[[Row], Mapping[str, Interval]]
+    p_values: Callable[[Row], Mapping[str, float | None]]
+    in_set: Callable[[Row], bool | None]
 
 
-def _mean_figures(row: Row) -> _Figures:
-    return row.skill_rmse_vs, row.dm_p_mean_vs
+_MEAN = _Aspect(
+    name="mean",
+    score="RMSE",
+    baselines=MEAN_BASELINES,
+    skills=lambda row: row.skill_rmse_vs,
+    intervals=lambda row: row.skill_rmse_interval_vs,
+    p_values=lambda row: row.dm_p_mean_vs,
+    in_set=lambda row: row.in_mcs_mean,
+)
+_DENSITY = _Aspect(
+    name="density",
+    score="CRPS",
+    baselines=DENSITY_BASELINES,
+    skills=lambda row: row.skill_crps_vs,
+    intervals=lambda row: row.skill_crps_interval_vs,
+    p_values=lambda row: row.dm_p_vs,
+    in_set=lambda row: row.in_mcs,
+)
 
 
-def _density_figures(row: Row) -> _Figures:
-    return row.skill_crps_vs, row.dm_p_vs
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Beaten:
+    """The skill against one baseline at one step."""
+
+    skill: float
+    interval: Interval
+    p_value: float | None
+
+    @property
+    def sure(self) -> bool:
+        """Whether the skill is above 0, its whole interval included."""
+        return self.skill > 0 and self.interval is not None and self.interval[0] > 0
+
+    @property
+    def words(self) -> str:
+        """The skill with its interval and its p-value."""
+        if self.interval is None:
+            return f"{self.skill:+.2%}, not tested"
+        low, high = self.interval
+        return f"{self.skill:+.2%} [{low:+.2%}, {high:+.2%}], {_p_words(self.p_value)}"
 
 
-def _weigh(
-    rows: Sequence[Row],
-    baselines: Sequence[str],
-    what: str,
-    score: str,
-    figures: Callable[[Row], _Figures],
-) -> tuple[bool, list[str]]:
+def _weigh(rows: Sequence[Row], aspect: _Aspect) -> tuple[bool, list[str]]:
     # Evidence asks for all the baselines to be beaten at the same steps, at most steps.
-    beaten_by_step = [True] * len(rows)
+    sure_by_step = [True] * len(rows)
     sentences = []
-    for baseline in baselines:
+    for baseline in aspect.baselines:
         if rows[0].model == baseline:
-            beaten_by_step = [False] * len(rows)
-            sentences.append(f"The {what} is that of the baseline {baseline} itself.")
+            sure_by_step = [False] * len(rows)
+            sentences.append(
+                f"The {aspect.name} is that of the baseline {baseline} itself."
+            )
             continue
-        pairs = [_pair(figures(row), baseline) for row in rows]
-        beaten = [
-            skill > 0 and p is not None and p < P_OF_EVIDENCE for skill, p in pairs
-        ]
-        beaten_by_step = [a and b for a, b in zip(beaten_by_step, beaten, strict=True)]
-        sentences.append(_skill_sentence(what, score, baseline, pairs, sum(beaten)))
-    return sum(beaten_by_step) > len(rows) / 2, sentences
+        steps = [_beaten(row, aspect, baseline) for row in rows]
+        sure_by_step = [a and b.sure for a, b in zip(sure_by_step, steps, strict=True)]
+        sentences.append(_skill_sentence(aspect, baseline, steps))
+    in_set = [aspect.in_set(row) is True for row in rows]
+    sentences.append(_set_sentence(rows, aspect, sum(in_set)))
+    most = len(rows) / 2
+    return sum(sure_by_step) > most and sum(in_set) > most, sentences
 
 
-def _pair(figures: _Figures, baseline: str) -> tuple[float, float | None]:
-    skills, p_values = figures
+def _beaten(row: Row, aspect: _Aspect, baseline: str) -> _Beaten:
+    skills = aspect.skills(row)
     if baseline not in skills:
         raise SettingError(
             f"Expected a forecast of the baseline {baseline} to judge against, got "
             f"{', '.join(skills) or 'none'}. Score the model beside "
             f"{', '.join((*MEAN_BASELINES, *DENSITY_BASELINES))}."
         )
-    return skills[baseline], p_values[baseline]
+    return _Beaten(
+        skill=skills[baseline],
+        interval=aspect.intervals(row)[baseline],
+        p_value=aspect.p_values(row)[baseline],
+    )
 
 
-def _skill_sentence(
-    what: str,
-    score: str,
-    baseline: str,
-    pairs: Sequence[tuple[float, float | None]],
-    beaten: int,
-) -> str:
-    steps = "; ".join(
-        f"step {step}: {skill:+.2%}, {_p_words(p)}"
-        for step, (skill, p) in enumerate(pairs, start=1)
+def _skill_sentence(aspect: _Aspect, baseline: str, steps: Sequence[_Beaten]) -> str:
+    told = "; ".join(
+        f"step {number}: {step.words}" for number, step in enumerate(steps, start=1)
     )
     return (
-        f"{what.capitalize()} against {baseline}: {score} better with p < "
-        f"{P_OF_EVIDENCE:.2f} at {beaten} of {len(pairs)} steps ({score} skill at "
-        f"{steps})."
+        f"{aspect.name.capitalize()} against {baseline}: {aspect.score} better, its "
+        f"90 % interval off zero, at {sum(step.sure for step in steps)} of "
+        f"{len(steps)} steps ({aspect.score} skill at {told})."
+    )
+
+
+def _set_sentence(rows: Sequence[Row], aspect: _Aspect, count: int) -> str:
+    if all(aspect.in_set(row) is None for row in rows):
+        return f"No confidence set by {aspect.score}: too little to test with."
+    return (
+        f"In the 90 % confidence set by {aspect.score}, which holds the best of all "
+        f"models, at {count} of {len(rows)} steps."
     )
 
 

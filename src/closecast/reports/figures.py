@@ -37,7 +37,11 @@ VARIABLES = {
 }
 """The page's variable behind each colour; the colour itself is the fallback."""
 
-STYLES = ((WARM, "s", "-"), (GREEN, "^", "--"), (VIOLET, "D", ":"), (MUTED, "v", "-."))
+STYLES = (
+    (WARM, "s", "-"), (GREEN, "^", "--"), (VIOLET, "D", ":"), (MUTED, "v", "-."),
+    (GREEN, "P", "-"), (VIOLET, "X", "--"), (MUTED, "o", ":"), (WARM, "<", "-."),
+    (VIOLET, ">", "-"),
+)  # fmt: skip
 """Colour, marker and dash of each baseline: never told apart by colour alone."""
 
 SIGNIFICANT = 0.05
@@ -51,7 +55,13 @@ MONTHS = (
 MODEL_NAMES = {
     "zero": "last close",
     "drift": "drift",
+    "moving_average": "moving average",
+    "historical": "historical",
     "ewma_t": "EWMA-t",
+    "har_t": "range-HAR-t",
+    "garch_t": "GARCH-t",
+    "gjr_t": "GJR-t",
+    "ridge": "ridge",
 }
 """What the reader knows a baseline by."""
 

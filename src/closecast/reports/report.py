@@ -32,7 +32,13 @@ NUMBERS = (
 MODEL_NOTES = {
     "zero": "the price stays where it is",
     "drift": "the price goes on at its average growth",
+    "moving_average": "the price goes on at the pace of the last month",
+    "historical": "the returns of the last year again",
     "ewma_t": "no change, as wide as the recent volatility, with heavy tails",
+    "har_t": "no change, as wide as day, week and month ranged, with heavy tails",
+    "garch_t": "no change, as wide as a fitted GARCH(1,1), with heavy tails",
+    "gjr_t": "the same, where falls count more than rises",
+    "ridge": "a straight line through the bars that the model reads",
 }
 """What each baseline expects, in words."""
 
@@ -40,12 +46,26 @@ COPYCAT_NAMES = {
     "r2_price": "R\N{SUPERSCRIPT TWO} of the forecast price",
     "change_lag_0": "correlation of its changes with those of the session forecast",
     "change_lag_1": "correlation of its changes with those of the session before",
+    "change_lag_2": "the same two sessions before",
+    "change_lag_3": "the same three sessions before",
+    "level_slope": "slope of the forecast price on the last close, in logarithms",
+    "level_r2": "share of the forecast price that the last close explains",
+    "change_slope": "slope of its changes on those of the session forecast",
     "theil_u2": "its error over that of the last close, Theil U2",
+    "theil_u2_interval": "90 % interval of Theil U2",
+    "ic": "correlation of its returns with the true ones",
+    "ic_interval": "90 % interval of that correlation",
     "spread_share": "spread of its returns over that of the true ones",
 }
 """What each figure of the copycat check is."""
 
-PERFECT_COPY = {"change_lag_1": 1, "theil_u2": 1, "spread_share": 0}
+PERFECT_COPY = {
+    "change_lag_1": 1,
+    "level_slope": 1,
+    "level_r2": 1,
+    "theil_u2": 1,
+    "spread_share": 0,
+}
 """What a forecast shows that is the last close and nothing else."""
 
 NAMED_SYMBOLS = 6

@@ -1,0 +1,104 @@
+"""True densities pass, others do not, and a thousand twins count as one."""
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from closecast.evaluation.calibration import calibrate, effective_trials, kupiec
+
+
+def _of(calibration, group, horizon=1, nominal=0.8):
+    (cell,) = [
+        one
+        for one in calibration.coverage
+        if (one.group, one.horizon, one.nominal) == (group, horizon, nominal)
+    ]
+    return cell
+
+
+class TestCalibrate:
+    def test_the_true_density_is_calibrated(self, world):
+        """Coverage is nominal in every group and the PIT is flat."""
+        calibration = calibrate(world.forecast(0.0), world.truth, world.scale)
+
+        assert abs(_of(calibration, "all", 5, 0.95).coverage - 0.95) < 0.03
+        assert _of(calibration, "all").kupiec_p > 0.05
+        assert calibration.pit[0].uniform_p > 0.05
+        assert sum(calibration.pit[4].shares) == pytest.approx(1)
+        assert len(calibration.pit[0].shares) == 10
+
+    def test_a_narrow_density_is_found_out(self, world):
+        """Half the spread: too few hits, and a PIT that is high at both ends."""
+        narrow = world.forecast(0.0, spread=0.5)
+        calibration = calibrate(narrow, world.truth, world.scale)
+
+        assert _of(calibration, "all", 1, 0.5).coverage < 0.4
+        assert _of(calibration, "all").kupiec_p < 0.01
+        assert calibration.pit[0].uniform_p < 0.01
+        assert min(calibration.pit[0].shares[i] for i in (0, 9)) > 0.15
+
+    def test_groups_are_terciles_of_volatility_and_years(self, world):
+        """Each window is in one tercile and in one year."""
+        scale = np.linspace(0.01, 0.03, len(world.truth))
+        calibration = calibrate(world.forecast(0.0), world.truth, scale)
+        counts = {
+            one.group: one.num_windows
+            for one in calibration.coverage
+            if (one.horizon, one.nominal) == (2, 0.5)
+        }
+
+        assert list(counts) == [
+            *("all", "volatility low", "volatility middle", "volatility high"),
+            *("2010", "2011"),
+        ]
+        assert sum(list(counts.values())[1:4]) == counts["all"] == len(world.truth)
+        assert counts["2010"] + counts["2011"] == counts["all"]
+
+    def test_a_tercile_that_is_too_wide_shows(self, world):
+        """Coverage of one group does not hide in the whole."""
+        scale = np.linspace(0.01, 0.03, len(world.truth))
+        truth = np.where(scale[:, None] < 0.0166, 0.3, 1.0) * world.truth
+        calibration = calibrate(world.forecast(0.0), truth, scale)
+
+        assert _of(calibration, "volatility low").coverage > 0.97
+        assert abs(_of(calibration, "volatility high").coverage - 0.8) < 0.04
+
+
+class TestEffectiveTrials:
+    def test_independent_trials_count_in_full(self):
+        """Hits of one symbol without overlap are worth about their number."""
+        held = np.random.default_rng(1).random(2000) < 0.8
+        dates = np.arange("2010-01-01", "2015-06-24", dtype="M8[D]")[:2000]
+
+        assert effective_trials(held, dates, 1) == pytest.approx(2000, rel=0.15)
+
+    def test_twins_count_once(self):
+        """Fifty symbols that hit together are worth one."""
+        days = np.arange("2010-01-01", "2012-01-01", dtype="M8[D]")
+        held = np.repeat(np.random.default_rng(2).random(len(days)) < 0.8, 50)
+
+        assert effective_trials(held, np.repeat(days, 50), 1) == pytest.approx(
+            len(days), rel=0.25
+        )
+
+    def test_overlapping_steps_count_less(self, make_world):
+        """Five steps ahead each session is shared by five windows."""
+        world = make_world(symbols=1, sessions=3000)
+        held = np.abs(world.truth[:, 4]) < 0.02 * np.sqrt(5)
+        dates = world.forecast(0.0).cutoffs
+
+        assert effective_trials(held, dates, 5) < len(held) / 2
+
+
+class TestKupiec:
+    def test_is_the_likelihood_ratio(self):
+        """930 of 1000 where 950 were promised, written out with SciPy."""
+        gain = stats.binom.logpmf(930, 1000, 0.93) - stats.binom.logpmf(930, 1000, 0.95)
+
+        assert kupiec(0.93, 0.95, 1000) == pytest.approx(stats.chi2.sf(2 * gain, 1))
+
+    def test_all_held(self):
+        """A share of 1 has a likelihood, too."""
+        assert kupiec(1.0, 0.95, 100) == pytest.approx(
+            stats.chi2.sf(-200 * np.log(0.95), 1)
+        )

@@ -1,0 +1,110 @@
+"""Intervals hold what they should as often as they say; the best stays in the set."""
+
+import numpy as np
+import pytest
+
+from closecast.evaluation.resampling import (
+    block_length,
+    confidence_set,
+    interval,
+    resample,
+    sum_per_date,
+)
+
+
+def _mean(total):
+    return total[:, 0] / total[:, 1]
+
+
+def _autoregression(random, size, coefficient):
+    noise = random.standard_normal(size)
+    for place in range(1, size):
+        noise[place] += coefficient * noise[place - 1]
+    return noise
+
+
+class TestSumPerDate:
+    def test_adds_up_the_symbols_of_a_date(self):
+        """Dates come in order; one without a window has no row."""
+        dates = np.array(["2020-01-06", "2020-01-02", "2020-01-06"], "M8[D]")
+        values = np.array([[1.0, 10], [2.0, 20], [4.0, 40]])
+
+        np.testing.assert_array_equal(
+            sum_per_date(values, dates), [[2.0, 20], [5.0, 50]]
+        )
+
+
+class TestBlockLength:
+    def test_losses_that_remember_ask_for_longer_blocks(self):
+        """An autoregression needs longer blocks than noise."""
+        random = np.random.default_rng(1)
+        noise, memory = (_autoregression(random, 1000, c)[:, None] for c in (0.0, 0.9))
+
+        assert block_length(noise, 1) < 8 < block_length(memory, 1)
+
+    def test_a_block_spans_two_horizons(self):
+        """Overlapping steps stay together."""
+        noise = np.random.default_rng(2).standard_normal((1000, 3))
+
+        assert block_length(noise, 20) == 40
+
+    def test_few_dates_bound_it(self):
+        """A quarter of the dates at most."""
+        assert block_length(np.random.default_rng(2).standard_normal((40, 1)), 9) == 10
+
+    def test_a_constant_has_no_memory(self):
+        """Differences that never vary leave the floor."""
+        assert block_length(np.ones((100, 2)), 3) == 6
+
+
+class TestInterval:
+    @pytest.mark.parametrize("coefficient", [0.0, 0.6])
+    def test_holds_the_truth_nine_times_in_ten(self, coefficient):
+        """The mean of dependent noise is 0, and the interval knows the dependence."""
+        random = np.random.default_rng(3)
+        held = 0
+        for _ in range(100):
+            series = _autoregression(random, 300, coefficient)
+            sums = np.column_stack([series, np.ones(300)])
+            low, high = interval(_mean, sums, series, 1)
+            held += low <= 0 <= high
+
+        assert 80 <= held <= 97
+
+    def test_is_the_same_twice(self):
+        """No report changes when it is made again."""
+        sums = np.random.default_rng(4).exponential(size=(200, 2))
+
+        np.testing.assert_array_equal(resample(sums, 5), resample(sums, 5))
+
+    def test_too_few_dates_have_none(self):
+        """Nineteen dates are no sample to draw from."""
+        sums = np.ones((19, 2))
+
+        assert interval(_mean, sums, sums[:, 0], 1) is None
+
+
+class TestConfidenceSet:
+    def test_drops_what_is_clearly_worse(self):
+        """Two equals stay, a third that is worse goes."""
+        random = np.random.default_rng(5)
+        common = random.exponential(size=(500, 1))
+        losses = common + random.normal(0, 0.1, (500, 3)) + np.array([0, 0, 0.1])
+
+        assert confidence_set(losses, 5).tolist() == [True, True, False]
+
+    def test_the_same_model_twice_is_one(self):
+        """Identical losses are in or out together."""
+        random = np.random.default_rng(6)
+        losses = random.exponential(size=(200, 1)) + random.normal(0, 0.1, (200, 2))
+        losses[:, 1] += 0.2
+        doubled = losses[:, [0, 1, 0]]
+
+        assert confidence_set(doubled, 5).tolist() == [True, False, True]
+        assert confidence_set(losses[:, [0, 0]], 5).tolist() == [True, True]
+
+    def test_a_difference_that_never_varies_is_not_tested(self):
+        """Without variance there is no statistic."""
+        loss = np.random.default_rng(7).exponential(size=200)
+
+        assert confidence_set(np.column_stack([loss, loss + 0.1]), 5) is None
