@@ -46,9 +46,13 @@ def main() -> None:
         "by_horizon": [
             {
                 "horizon": rows[0]["horizon"],
-                "crps_skill_vs_ewma_t": summary(
-                    [row["skill_crps_vs"]["ewma_t"] for row in rows]
-                ),
+                **{
+                    f"crps_skill_vs_{baseline}": summary(
+                        [row["skill_crps_vs"][baseline] for row in rows]
+                    )
+                    for baseline in ("ewma_t", "har_t", "garch_t")
+                },
+                "seeds_in_confidence_set": sum(row["in_mcs"] is True for row in rows),
                 "rmse_skill_vs_zero": summary(
                     [row["skill_rmse_vs"]["zero"] for row in rows]
                 ),

@@ -1,5 +1,7 @@
 """The front door: fit, predict, evaluate, save and load, on simulated prices."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import polars as pl
@@ -7,6 +9,7 @@ import pytest
 
 from closecast.errors import (
     ClosecastWarning,
+    LeakageError,
     ModelError,
     SettingError,
     WindowError,
@@ -97,7 +100,20 @@ def test_the_evaluation_stands_beside_the_baselines(fitted, bars):
     }
     assert {row["horizon"] for row in rows} == {1, 2, 3, 4, 5}
     assert "no evidence of skill in the mean" in evaluation.verdict.lower()
-    assert all(test["passed"] for test in evaluation.to_dict()["leak_tests"].values())
+    tests = evaluation.to_dict()["leak_tests"]
+    assert all(test["passed"] for test in tests.values())
+    assert "closecast, ewma_t, har_t" in tests["scaler_audit"]["detail"]
+
+
+def test_a_model_that_saw_the_next_block_is_refused(fitted, bars):
+    """The date a model was fitted up to is audited, not believed."""
+    late = Forecaster()
+    late.settings = fitted.settings
+    record = fitted.model.trained_on | {"last_date": str(bars.dates[-1])}
+    late._model = replace(fitted.model, trained_on=record)
+
+    with pytest.raises(LeakageError, match="closecast reached into it"):
+        late.evaluate(bars)
 
 
 def test_a_model_comes_back_from_its_folder(fitted, bars, tmp_path):

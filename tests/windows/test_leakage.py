@@ -14,6 +14,7 @@ from closecast.windows.leakage import (
     future_perturbation,
     require_no_leak,
     run_leak_tests,
+    scaler_audit,
     target_overlap,
     truncation,
 )
@@ -118,3 +119,28 @@ def test_an_overlapping_split_is_caught(bars):
 
     assert target_overlap(bars, split, SPEC).passed
     assert not target_overlap(bars, late, SPEC).passed
+
+
+def test_what_was_fitted_before_the_cut_passes():
+    """Each fitted statistic ends before the next block, and the figures are said."""
+    result = scaler_audit(
+        {"ridge": ("2000-01-03", "2012-12-28"), "har_t": ("2001-01-02", "2012-12-31")},
+        "2013-01-02",
+    )
+
+    assert result.passed
+    assert "2000-01-03 to 2012-12-31" in result.detail
+
+
+@pytest.mark.parametrize("last", ["2013-01-02", "2015-06-30"])
+def test_what_was_fitted_on_the_next_block_is_caught(last):
+    """A statistic that saw the cut's own date is named."""
+    result = scaler_audit(
+        {"ridge": ("2000-01-03", last), "har_t": ("2000-01-03", "2012-12-31")},
+        "2013-01-02",
+    )
+
+    assert not result.passed
+    assert result.detail.endswith("ridge reached into it")
+    with pytest.raises(LeakageError, match="scaler_audit"):
+        require_no_leak([result])

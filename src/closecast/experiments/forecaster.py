@@ -16,7 +16,14 @@ from closecast.evaluation.scoreboard import Scoreboard, score
 from closecast.forecast import Forecast
 from closecast.market.bars import Bars
 from closecast.market.readers import bars_of, frame_kind, frame_of
-from closecast.models.baselines import fit_baselines
+from closecast.models.baselines import (
+    Baseline,
+    Drift,
+    Historical,
+    MovingAverage,
+    Zero,
+    fit_baselines,
+)
 from closecast.training.checkpoint import load, save, write_durably
 from closecast.training.model import TrainedModel, train_fleet
 from closecast.training.settings import Settings
@@ -33,6 +40,7 @@ from closecast.windows.leakage import (
     LeakResult,
     require_no_leak,
     run_leak_tests,
+    scaler_audit,
     target_overlap,
 )
 from closecast.windows.scaling import volatility
@@ -175,6 +183,7 @@ class Forecaster:
         leak_tests = [
             *run_leak_tests(model, bars, every),
             target_overlap(bars, split, self.spec),
+            scaler_audit(_fitted_on([model]), str(split.validation_start)),
         ]
         require_no_leak(leak_tests)
         self.settings, self.leak_tests, self._model = settings, tuple(leak_tests), model
@@ -236,6 +245,7 @@ class Forecaster:
             BarsError: The prices break a rule.
             WindowError: A block has no window.
             ModelError: ``fit`` was not called yet.
+            LeakageError: Something fitted has seen a bar of a later block.
         """
         model, bars = self.model, bars_of(prices)
         split = self._split(bars)
@@ -243,11 +253,18 @@ class Forecaster:
         forecasts = {
             one.name: one.forecast(bars, split.test) for one in (model, *baselines)
         }
+        audit = scaler_audit(
+            _fitted_on([model, *baselines]), str(split.validation_start)
+        )
+        require_no_leak([audit])
         truth = WindowData.of(bars, self.spec).target(split.test)
         scale = volatility(bars)[split.test]
         return Evaluation(
             scoreboard=score(forecasts, truth, scale),
-            leak_tests=self.leak_tests,
+            leak_tests=(
+                *(test for test in self.leak_tests if test.name != audit.name),
+                audit,
+            ),
             split=split,
             bars=bars,
             settings=self.settings,
@@ -316,6 +333,20 @@ def _tell_short(bars: Bars, needed: int, what: str) -> None:
             ClosecastWarning,
             stacklevel=3,
         )
+
+
+def _fitted_on(
+    models: Sequence[TrainedModel | Baseline],
+) -> dict[str, tuple[str, str]]:
+    # First and last bar that each has fitted something to; some fit nothing.
+    fitted = {}
+    for model in models:
+        if isinstance(model, TrainedModel):
+            record = model.trained_on
+            fitted[model.name] = (record["first_date"], record["last_date"])
+        elif not isinstance(model, Zero | Drift | MovingAverage | Historical):
+            fitted[model.name] = (model.first_date, model.last_date)
+    return fitted
 
 
 def _block(bars: Bars, cutoffs: Int[np.ndarray, " window"]) -> dict[str, Any]:

@@ -4,6 +4,7 @@ Each test changes what must not matter and compares forecasts. None of them know
 how the forecaster works, so anybody's can be tested.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -170,6 +171,28 @@ def target_overlap(bars: Bars, split: Split, spec: WindowSpec) -> LeakResult:
         bool(last_train < first_validation and last_validation < first_test),
         f"training targets end {last_train}, validation targets run "
         f"{first_validation} to {last_validation}, test targets start {first_test}",
+    )
+
+
+def scaler_audit(fitted_on: Mapping[str, tuple[str, str]], cut: str) -> LeakResult:
+    """Audit what was fitted: no statistic has seen a bar at or after a cut.
+
+    Args:
+        fitted_on: ISO dates of the first and the last bar that each fitted thing has
+            seen, by its name.
+        cut: ISO date that the block after the training starts at.
+
+    Returns:
+        The result.
+    """
+    late = [name for name, (_, last) in fitted_on.items() if not last < cut]
+    first = min((first for first, _ in fitted_on.values()), default="none")
+    last = max((last for _, last in fitted_on.values()), default="none")
+    return LeakResult(
+        "scaler_audit",
+        not late,
+        f"what {', '.join(fitted_on) or 'nothing'} fitted runs {first} to {last}, and "
+        f"the next block starts {cut}: {', '.join(late) or 'none'} reached into it",
     )
 
 
