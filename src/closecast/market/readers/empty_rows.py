@@ -26,10 +26,11 @@ def without_prices(prices: Sequence[Cells]) -> Bool[np.ndarray, " row"]:
     """
     empty = np.ones(len(prices[0]), dtype=bool)
     for cells in prices:
+        if isinstance(cells, np.ndarray) and cells.dtype.kind in "iuf":
+            empty &= np.isnan(cells)
+            continue
         rows = np.flatnonzero(empty)
         empty[rows] = [is_nothing(cells[row]) for row in rows]
-        if not empty.any():
-            break
     return empty
 
 

@@ -105,13 +105,33 @@ def decide(
     texts = _texts(columns)
     if decimal_sign is not None:
         return replace(style, reading="comma" if decimal_sign == "," else "grouped")
+    if semicolons and _only_three_decimals(texts):
+        return replace(style, reading="either")
     if all(_numbers_at_once(column) is not None for column in texts):
-        doubtful = semicolons and _only_three_decimals(texts)
-        return replace(style, reading="either" if doubtful else "plain")
+        return style
     if any(len(ours) < len(every) for ours, every in _typed(columns)):
         return style  # numbers among the text: whoever made them writes plain ones
     written = {_bare(text.strip(), style)[0] for column in texts for text in column}
     return replace(style, reading=_reading(written))
+
+
+def at_once(columns: Sequence[Cells]) -> list[Cells] | None:
+    """Read columns of plain numbers, if each cell of them is one.
+
+    Args:
+        columns: Columns of prices and volumes.
+
+    Returns:
+        The same numbers as ``to_numbers`` gives; None if one needs a closer look.
+    """
+    read: list[Cells] = []
+    for cells in columns:
+        is_array = isinstance(cells, np.ndarray)
+        numbers = cells if is_array else _numbers_at_once(list(cells))
+        if numbers is None:
+            return None
+        read.append(numbers)
+    return read
 
 
 def choice(cell: object, style: Style) -> str:
@@ -165,7 +185,7 @@ def _reading(written: set[str]) -> Reading:
 
 
 def _only_three_decimals(texts: list[list[str]]) -> bool:
-    pointed = [text for column in texts for text in column if "." in text]
+    pointed = {text for column in texts for text in column if "." in text}
     return bool(pointed) and all(_THREE_DECIMALS.fullmatch(t.strip()) for t in pointed)
 
 

@@ -270,7 +270,11 @@ def _text(path: Path, content: bytes, hints: Hints) -> RawTable:
     delimiter = _delimiter(text)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     try:
-        lines = [(reader.line_num, cells) for cells in reader if any(cells)]
+        lines = [
+            (reader.line_num, cells)
+            for cells in reader
+            if cells and (cells[0] or any(cells))
+        ]
     except csv.Error as error:
         raise TableError(
             _about(
@@ -299,7 +303,7 @@ def _text(path: Path, content: bytes, hints: Hints) -> RawTable:
 def _split(path: Path, lines: Lines) -> RawTable:
     names = tuple(name.strip() for name in lines[0][1])
     width = len(names)
-    whole = [(line, cells) for line, cells in lines[1:] if len(cells) == width]
+    whole = [cells for _, cells in lines[1:] if len(cells) == width]
     ragged = tuple(
         Finding(
             file=str(path),
@@ -310,13 +314,13 @@ def _split(path: Path, lines: Lines) -> RawTable:
         for line, cells in lines[1:]
         if len(cells) != width
     )
-    columns = [list(column) for column in zip(*(c for _, c in whole), strict=True)]
+    columns = [list(column) for column in zip(*whole, strict=True)]
     return RawTable(
         file=str(path),
         stem=path.stem,
         names=names,
         columns=tuple(columns or [[] for _ in names]),
-        rows=np.array([line for line, _ in whole], dtype=np.int64),
+        rows=np.array([n for n, cells in lines[1:] if len(cells) == width], np.int64),
         ragged=ragged,
     )
 

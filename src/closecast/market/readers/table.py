@@ -284,7 +284,7 @@ def _converted(raw: RawTable, options: _Options) -> Survey:
     roles = roles_of(raw)
     if not len(raw.rows) and not raw.ragged:
         raise TableError(_of_file(raw, "Expected at least one bar, got no rows"))
-    style = _style(raw, roles, options.hints)
+    raw, style = _style(raw, roles, options.hints)
     raw, left_out = _sessions(raw, roles, style)
     days, bad_days = _days(raw, roles, options.hints)
     symbols, bad_symbols = _symbols(raw, roles, options.symbol)
@@ -315,16 +315,22 @@ def _converted(raw: RawTable, options: _Options) -> Survey:
     )
 
 
-def _style(raw: RawTable, roles: dict[str, int], hints: Hints) -> Style:
+def _style(
+    raw: RawTable, roles: dict[str, int], hints: Hints
+) -> tuple[RawTable, Style]:
+    # How the file writes numbers; columns of plain ones are read here, once.
     known = Style(currency=raw.format.currency, units=raw.format.units)
     decimal = hints.decimal or raw.format.decimal
-    columns = [raw.columns[at] for role, at in roles.items() if role in _NUMERIC]
-    return numbers.decide(
-        columns,
-        known,
-        decimal,
-        semicolons=raw.delimiter == ";",
-    )
+    places = [at for role, at in roles.items() if role in _NUMERIC]
+    columns = [raw.columns[at] for at in places]
+    free = raw.delimiter != ";" and decimal != ","
+    plain = numbers.at_once(columns) if free else None
+    if plain is not None:
+        read = dict(zip(places, plain, strict=True))
+        cells = tuple(read.get(i, column) for i, column in enumerate(raw.columns))
+        return replace(raw, columns=cells), known
+    semicolons = raw.delimiter == ";"
+    return raw, numbers.decide(columns, known, decimal, semicolons=semicolons)
 
 
 def _sessions(
