@@ -6,7 +6,9 @@ cell: numbers and dates are read by ``numbers`` and ``dates`` alone.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal, cast, get_args
+
+from closecast.errors import SettingError
 
 Lines = list[tuple[int, list[str]]]
 """Line number in the file, from 1, and the cells of the line."""
@@ -49,8 +51,35 @@ class Hints:
     decimal: Decimal | None = None
     columns: tuple[str, ...] | None = None
 
+    def __post_init__(self) -> None:
+        if self.decimal not in {None, *get_args(Decimal)}:
+            raise SettingError(
+                f"Expected a decimal sign '.' or ',', got {self.decimal!r}. "
+                "Choose one of these."
+            )
+
 
 NO_HINTS = Hints()
+
+
+def hints_from(
+    *, dayfirst: bool | None, decimal: str | None, columns: str | None
+) -> Hints:
+    """Take hints as a command line gives them.
+
+    Args:
+        dayfirst: As in ``Hints``.
+        decimal: As in ``Hints``.
+        columns: Names of columns with commas between them.
+
+    Returns:
+        The hints.
+
+    Raises:
+        SettingError: There is no such decimal sign.
+    """
+    names = None if columns is None else tuple(n.strip() for n in columns.split(","))
+    return Hints(dayfirst=dayfirst, decimal=cast("Any", decimal), columns=names)
 
 
 def unchanged(lines: Lines) -> Lines:
