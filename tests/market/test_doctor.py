@@ -111,7 +111,7 @@ def walk(count=80, start=100.0):
     return start * np.exp(np.cumsum(moves))
 
 
-def whats(table, **options):
+def troubles(table, **options):
     return [finding.what for finding in check(table, **options)]
 
 
@@ -158,7 +158,7 @@ class TestUnits:
         table = frame(walk())
         table.loc[7, "low"] /= 100
 
-        assert "high within 5 times the low" in whats(table)[0]
+        assert "high within 5 times the low" in troubles(table)[0]
 
 
 class TestGaps:
@@ -166,23 +166,23 @@ class TestGaps:
         """Three weeks without a row are a gap for a stock, a long weekend is none."""
         table = frame(walk())
 
-        assert whats(table.drop(index=range(40, 44))) == []
-        assert "gap of 28 days" in whats(table.drop(index=range(40, 59)))[0]
+        assert troubles(table.drop(index=range(40, 44))) == []
+        assert "gap of 28 days" in troubles(table.drop(index=range(40, 59)))[0]
 
     def test_a_market_that_never_closes(self):
         """Five days are a gap for a coin."""
         table = frame(walk())
         table["date"] = pd.date_range("2024-01-01", periods=len(table))
 
-        assert whats(table.drop(index=[40, 41])) == []
-        assert "gap of 5 days" in whats(table.drop(index=range(40, 44)))[0]
+        assert troubles(table.drop(index=[40, 41])) == []
+        assert "gap of 5 days" in troubles(table.drop(index=range(40, 44)))[0]
 
     def test_weekly_rows_are_no_gaps(self):
         """The rhythm is the symbol's own."""
         table = frame(walk())
         table["date"] = pd.date_range("2020-01-03", periods=len(table), freq="7D")
 
-        assert whats(table) == []
+        assert troubles(table) == []
 
     @pytest.mark.parametrize(("level", "count"), [(10.0, 1), (1.2, 0)])
     def test_a_symbol_that_was_given_away(self, level, count):
@@ -191,7 +191,7 @@ class TestGaps:
         close[40:] *= level
         table = frame(close)
         table.loc[40:, "date"] += pd.Timedelta(days=400)
-        found = whats(table)
+        found = troubles(table)
 
         assert len(found) == 1
         assert sum("one company a symbol" in what for what in found) == count
@@ -200,7 +200,7 @@ class TestGaps:
 class TestSteps:
     def test_a_price_of_few_steps_is_coarse(self):
         """One won on a price of 50 won is most of a day's move."""
-        found = whats(frame(np.round(walk() * 0.5)))
+        found = troubles(frame(np.round(walk() * 0.5)))
 
         assert any("steps of 1, " in what for what in found)
 
@@ -213,6 +213,6 @@ class TestLastBar:
     @pytest.mark.parametrize(("day", "count"), [(3, 1), (4, 0)])
     def test_a_session_of_today_may_not_be_over(self, day, count):
         """The last bar is doubted on its own day and not on the next."""
-        found = whats(frame([1, 1.1, 1.2]), today=dt.date(2024, 1, day))
+        found = troubles(frame([1, 1.1, 1.2]), today=dt.date(2024, 1, day))
 
         assert sum("may still run" in what for what in found) == count

@@ -34,14 +34,15 @@ def test_a_real_file_is_read(name, symbol, bars, first):
 
 
 def test_a_file_without_header_needs_its_columns():
-    """Refused as it is; read with its columns named, weekends of zeros left out."""
+    """Refused as it is; with names, zeros are left out and broken bars named."""
     path = MESSY / "05_no_header_zero_weekends_005930.csv"
     columns = ("date", "open", "high", "low", "close", "volume", "change")
     with pytest.raises(BarsError, match="got a bar"):
         read_bars(path)
-    reading = read_bars(path, hints=Hints(columns=columns))
+    found = check(path, hints=Hints(columns=columns))
 
-    assert "923 rows of zeros" in reading.notes[0]
+    assert any("923 rows of zeros" in finding.what for finding in found)
+    assert next(f.date for f in found if f.severity == "error") == "2015-01-27"
 
 
 def test_closes_outside_their_day_are_flagged():
