@@ -393,7 +393,11 @@ class TestRefusals:
             ("a.csv", b"\x89PNG\r\n\x1a\n\x00", "got other bytes"),
             ("a.csv", b'date,"open\n1,2', "Check the quotes"),
             ("a.csv.gz", b"\x1f\x8bjunk", "got a damaged one"),
-            ("a.csv.gz", gzip.compress(b"date,open" * 99, mtime=0)[:-9], "got a damaged one"),
+            (
+                "a.csv.gz",
+                gzip.compress(b"date,open" * 99, mtime=0)[:-9],
+                "got a damaged one",
+            ),
             ("a.parquet", b"PAR1 junk", "Expected a Parquet file"),
             ("a.xlsx", b"PK", "Expected a file ending in .csv"),
         ],
