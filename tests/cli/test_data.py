@@ -6,6 +6,7 @@ import pytest
 from typer.testing import CliRunner
 
 from closecast.cli.data import _print_table, app
+from closecast.errors import SettingError
 from closecast.market.doctor import check
 
 GOOD = "date,open,high,low,close,volume\n2024-01-02,1,1,1,1,1\n"
@@ -56,6 +57,30 @@ class TestCheck:
 
         assert result.exit_code == 1
         assert "nowhere.csv" in result.output
+
+    def test_the_order_of_day_and_month_can_be_said(self, tmp_path):
+        """An undecided file is refused, and read once its owner says more."""
+        path = tmp_path / "x.csv"
+        path.write_text(GOOD.replace("2024-01-02", "01/02/2024"))
+
+        assert run(str(path)).exit_code == 1
+        assert run(str(path), "--monthfirst").exit_code == 0
+        assert run(str(path), "--dayfirst").exit_code == 0
+
+    def test_columns_and_decimals_can_be_said(self, tmp_path):
+        """A headless file with doubtful numbers needs both options."""
+        path = tmp_path / "x.csv"
+        path.write_text("2024-01-02;1.005;1.005;1.005;1.005;1\n")
+        columns = ("--columns", "date,open,high,low,close,volume")
+
+        assert run(str(path), *columns).exit_code == 1
+        assert run(str(path), *columns, "--decimal", ",").exit_code == 0
+        assert isinstance(run(str(path), "--decimal", "x").exception, SettingError)
+
+    def test_each_finding_says_what_training_does(self, files):
+        """An error stops training, a warning does not."""
+        assert "Training stops." in run(files["bad"]).output
+        assert "Training uses the row as it is." in run(files["odd"]).output
 
     def test_json_is_for_programs(self, files):
         """The same findings as data."""

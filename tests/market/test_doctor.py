@@ -1,5 +1,7 @@
 """The doctor finds all that is wrong, and what looks wrong."""
 
+import datetime as dt
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -101,3 +103,116 @@ class TestCheck:
         assert [(f.symbol, f.date) for f in check(sample_prices())] == [
             ("AAPL", "2000-09-29")
         ]
+
+
+def walk(count=80, start=100.0):
+    """Make closes that move a little each day, the same ones each time."""
+    moves = np.random.default_rng(0).normal(0, 0.01, count)
+    return start * np.exp(np.cumsum(moves))
+
+
+def troubles(table, **options):
+    return [finding.what for finding in check(table, **options)]
+
+
+class TestUnits:
+    @pytest.mark.parametrize(
+        ("factor", "said"), [(100, "about 100 times"), (0.1, "about 1/10 of")]
+    )
+    def test_an_isolated_spike_is_one_finding(self, factor, said):
+        """A close in another unit is named on its day, not as two jumps."""
+        close = walk()
+        close[40] = factor * (close[39] + close[41]) / 2
+        (finding,) = check(frame(close))
+
+        assert finding.row == 40
+        assert said in finding.what
+        assert finding.training == "uses the row as it is"
+
+    @pytest.mark.parametrize(
+        ("divisor", "said"),
+        [
+            (4, "about 1/4: check for a split"),
+            (100, "about 1/100: check for prices in"),
+        ],
+    )
+    def test_a_lasting_change_looks_like_a_split_or_a_unit(self, divisor, said):
+        """A level that stays divided by a whole number is a split, by 100 a unit."""
+        close = walk()
+        close[40:] *= close[39] / close[40] / divisor
+        (finding,) = check(frame(close))
+
+        assert finding.row == 40
+        assert said in finding.remedy
+
+    def test_a_crash_of_no_whole_ratio_is_no_split(self):
+        """A fall to 0.44 is a jump and nothing more."""
+        close = walk()
+        close[40:] *= 0.44 * close[39] / close[40]
+        (finding,) = check(frame(close))
+
+        assert finding.remedy.startswith("Check for a split, or another unit")
+
+    def test_a_low_of_another_unit(self):
+        """A low at a hundredth of its high is sound by rule, and odd."""
+        table = frame(walk())
+        table.loc[7, "low"] /= 100
+
+        assert "high within 5 times the low" in troubles(table)[0]
+
+
+class TestGaps:
+    def test_a_gap_against_its_own_rhythm(self):
+        """Three weeks without a row are a gap for a stock, a long weekend is none."""
+        table = frame(walk())
+
+        assert troubles(table.drop(index=range(40, 44))) == []
+        assert "gap of 28 days" in troubles(table.drop(index=range(40, 59)))[0]
+
+    def test_a_market_that_never_closes(self):
+        """Five days are a gap for a coin."""
+        table = frame(walk())
+        table["date"] = pd.date_range("2024-01-01", periods=len(table))
+
+        assert troubles(table.drop(index=[40, 41])) == []
+        assert "gap of 5 days" in troubles(table.drop(index=range(40, 44)))[0]
+
+    def test_weekly_rows_are_no_gaps(self):
+        """The rhythm is the symbol's own."""
+        table = frame(walk())
+        table["date"] = pd.date_range("2020-01-03", periods=len(table), freq="7D")
+
+        assert troubles(table) == []
+
+    @pytest.mark.parametrize(("level", "count"), [(10.0, 1), (1.2, 0)])
+    def test_a_symbol_that_was_given_away(self, level, count):
+        """Another price level after a year of silence may be another company."""
+        close = walk()
+        close[40:] *= level
+        table = frame(close)
+        table.loc[40:, "date"] += pd.Timedelta(days=400)
+        found = troubles(table)
+
+        assert len(found) == 1
+        assert sum("one company a symbol" in what for what in found) == count
+
+
+class TestSteps:
+    def test_a_price_of_few_steps_is_coarse(self):
+        """One won on a price of 50 won is most of a day's move."""
+        found = troubles(frame(np.round(walk() * 0.5)))
+
+        assert any("steps of 1, " in what for what in found)
+
+    def test_cents_on_a_hundred_are_fine(self):
+        """A hundredth of a per cent is no trouble."""
+        assert check(frame(np.round(walk(), 2))) == []
+
+
+class TestLastBar:
+    @pytest.mark.parametrize(("day", "count"), [(3, 1), (4, 0)])
+    def test_a_session_of_today_may_not_be_over(self, day, count):
+        """The last bar is doubted on its own day and not on the next."""
+        found = troubles(frame([1, 1.1, 1.2]), today=dt.date(2024, 1, day))
+
+        assert sum("may still run" in what for what in found) == count

@@ -22,6 +22,17 @@ def check(
         typer.Argument(metavar="FILE...", help="CSV or Parquet files, or folders."),
     ],
     *,
+    dayfirst: Annotated[
+        bool | None,
+        typer.Option("--dayfirst/--monthfirst", help="What 02/01/2024 begins with."),
+    ] = None,
+    decimal: Annotated[
+        str | None, typer.Option(help="The sign before the decimals: '.' or ','.")
+    ] = None,
+    columns: Annotated[
+        str | None,
+        typer.Option(help="Names of a headless file's columns: date,open,high..."),
+    ] = None,
     json: Annotated[
         bool, typer.Option("--json", help="Print JSON for other programs.")
     ] = False,
@@ -31,8 +42,10 @@ def check(
     Exit code 0: no errors, warnings perhaps. 1: errors, the file cannot be used.
     """  # noqa: DOC501
     from closecast.market.doctor import check as examine
+    from closecast.market.readers.format import hints_from
 
-    findings = [finding for file in files for finding in examine(file)]
+    hints = hints_from(dayfirst=dayfirst, decimal=decimal, columns=columns)
+    findings = [found for file in files for found in examine(file, hints=hints)]
     errors = sum(finding.severity == "error" for finding in findings)
     if json:
         _print_json(files, findings, errors)
@@ -61,17 +74,19 @@ def _print_table(findings: list[Finding]) -> None:
         return
     if not sys.stdout.isatty():
         for finding in findings:
-            typer.echo(f"{finding.severity}: {finding.message}")
+            typer.echo(
+                f"{finding.severity}: {finding.message} Training {finding.training}."
+            )
         return
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    table = Table("", "file", "row", "symbol", "date", "what", "what to do")
+    table = Table("", "file", "row", "symbol", "date", "what", "what to do", "training")
     for finding in findings:
         row = "" if finding.row is None else str(finding.row)
         place = (finding.file, row, finding.symbol or "", finding.date or "")
         style = "red" if finding.severity == "error" else "yellow"
-        words = (*place, finding.what, finding.remedy)
+        words = (*place, finding.what, finding.remedy, finding.training)
         table.add_row(Text(finding.severity, style), *(Text(word) for word in words))
     Console().print(table)

@@ -10,6 +10,9 @@ from closecast.errors import BarsError
 
 Severity = Literal["error", "warning"]
 
+Training = Literal["stops", "uses the row as it is", "leaves the row out"]
+"""What training does about a finding."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Finding:
@@ -24,6 +27,7 @@ class Finding:
         severity: An error stops a reader, a warning does not.
         what: What was expected and what was found.
         remedy: What to do about it.
+        training: What training does if nothing is done.
     """
 
     file: str
@@ -33,6 +37,7 @@ class Finding:
     severity: Severity = "error"
     what: str
     remedy: str
+    training: Training = "stops"
 
     @property
     def where(self) -> str:

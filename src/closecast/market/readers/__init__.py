@@ -1,37 +1,55 @@
 """From any vendor's file or dataframe to bars, and back to a dataframe."""
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal, get_args
 
 from closecast.errors import ClosecastWarning, SettingError
 from closecast.market.bars import COLUMNS, Bars
+from closecast.market.readers.format import NO_HINTS, Decimal, Hints
 from closecast.market.readers.source import is_path
 from closecast.market.readers.table import Reading, read_bars
 
-__all__ = ["FrameKind", "Reading", "bars_of", "read_bars", "read_prices", "to_frame"]
+__all__ = [
+    "FrameKind",
+    "Hints",
+    "Reading",
+    "bars_of",
+    "read_bars",
+    "read_prices",
+    "to_frame",
+]
 
 FrameKind = Literal["pandas", "polars", "pyarrow"]
 
 
-def read_prices(
+def read_prices(  # noqa: PLR0913  what a file cannot say, its owner says here
     source: Any,  # noqa: ANN401
     *,
     symbol: str | None = None,
     adjust: bool = False,
     as_: str | None = None,
+    dayfirst: bool | None = None,
+    decimal: Decimal | None = None,
+    columns: Sequence[str] | None = None,
 ) -> Any:  # noqa: ANN401
     """Read prices of any vendor into a tidy dataframe.
 
     Args:
-        source: Path of a CSV (gzipped or not) or Parquet file, a folder of such
-            files, or a dataframe.
+        source: Path of a CSV (also in gzip or zip) or Parquet file, a folder of
+            such files, or a dataframe.
         symbol: Of several symbols, the one to read; without a symbol column, what
             to call the only one.
         adjust: Multiply open, high, low and close by adj_close / close and divide
             volume by it.
         as_: Kind of dataframe to return; by default pandas for a path and the kind
             that went in for a dataframe.
+        dayfirst: 02/01/2024 is the second of January (True) or the first of
+            February (False). By default the whole column decides, and the file is
+            refused if it cannot.
+        decimal: The sign before the decimals, ``.`` or ``,``. By default all numbers
+            of the file decide, and the file is refused if they cannot.
+        columns: Names of the columns of a text file without a header, in order.
 
     Returns:
         Columns symbol, date, open, high, low, close, volume; sorted by symbol and
@@ -43,14 +61,22 @@ def read_prices(
     """
     kind = as_ or frame_kind(source)
     _refuse_unknown(kind)
-    return to_frame(_read_aloud(source, symbol=symbol, adjust=adjust), kind)
+    hints = Hints(
+        dayfirst=dayfirst,
+        decimal=decimal,
+        columns=None if columns is None else tuple(columns),
+    )
+    return to_frame(
+        _read_aloud(source, symbol=symbol, adjust=adjust, hints=hints), kind
+    )
 
 
-def bars_of(prices: Any) -> Bars:  # noqa: ANN401
+def bars_of(prices: Any, hints: Hints = NO_HINTS) -> Bars:  # noqa: ANN401
     """Take prices in whatever form a caller has them.
 
     Args:
         prices: Bars, a path or a dataframe.
+        hints: What a file cannot say of itself.
 
     Returns:
         The panel. What was done to the data is said in a ``ClosecastWarning``.
@@ -58,7 +84,7 @@ def bars_of(prices: Any) -> Bars:  # noqa: ANN401
     Raises:
         BarsError: The prices cannot be read or break a rule of bars.
     """
-    return prices if isinstance(prices, Bars) else _read_aloud(prices)
+    return prices if isinstance(prices, Bars) else _read_aloud(prices, hints=hints)
 
 
 def to_frame(bars: Bars, kind: str = "pandas") -> Any:  # noqa: ANN401
@@ -133,8 +159,9 @@ def _read_aloud(
     *,
     symbol: str | None = None,
     adjust: bool = False,
+    hints: Hints = NO_HINTS,
 ) -> Bars:
-    reading = read_bars(source, symbol=symbol, adjust=adjust)
+    reading = read_bars(source, symbol=symbol, adjust=adjust, hints=hints)
     for note in reading.notes:
         warnings.warn(note, ClosecastWarning, stacklevel=3)
     return reading.bars

@@ -4,25 +4,39 @@ Text files are taken as text, so that a code keeps its leading zeros and a price
 is converted in one place. Nothing is checked here but that there is a table.
 """
 
+import codecs
 import csv
 import gzip
 import io
+import zipfile
 import zlib
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections import Counter
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Int
+from jaxtyping import Bool, Int
 
 from closecast.market.findings import Finding, TableError
 from closecast.market.readers.cells import Cells
+from closecast.market.readers.format import (
+    COMMENTS,
+    NO_HINTS,
+    Format,
+    Hints,
+    Lines,
+    roles_in,
+)
+from closecast.market.readers.formats import DEEPEST, PLAIN, recognise
 
 TEXT_SUFFIXES = (".csv", ".tsv", ".txt")
 PARQUET_SUFFIXES = (".parquet", ".pq")
-SUFFIXES = (*TEXT_SUFFIXES, *(f"{s}.gz" for s in TEXT_SUFFIXES), *PARQUET_SUFFIXES)
+PACKED_SUFFIXES = (*(f"{s}.gz" for s in TEXT_SUFFIXES), ".zip")
+SUFFIXES = (*TEXT_SUFFIXES, *PACKED_SUFFIXES, *PARQUET_SUFFIXES)
 _DELIMITERS = (",", ";", "\t", "|")
+_SAMPLE = 20_000
+"""Characters that tell what divides the cells."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -37,6 +51,8 @@ class RawTable:
         rows: What a finding calls each row, see ``Finding``.
         ragged: Findings of rows that have more or fewer cells than the header;
             these rows are not in the columns.
+        format: How its vendor writes.
+        delimiter: What divides the cells of a text file; empty elsewhere.
     """
 
     file: str
@@ -45,6 +61,26 @@ class RawTable:
     columns: tuple[Cells, ...]
     rows: Int[np.ndarray, " row"]
     ragged: tuple[Finding, ...] = field(default=())
+    format: Format = PLAIN
+    delimiter: str = ""
+
+    def take(self, keep: Bool[np.ndarray, " row"]) -> "RawTable":
+        """Keep some of the rows.
+
+        Args:
+            keep: True for a row that stays.
+
+        Returns:
+            These rows.
+        """
+        at = np.flatnonzero(keep).tolist()
+        columns = tuple(
+            column[keep]
+            if isinstance(column, np.ndarray)
+            else [column[row] for row in at]
+            for column in self.columns
+        )
+        return replace(self, columns=columns, rows=self.rows[keep])
 
 
 def is_path(source: object) -> bool:
@@ -90,11 +126,12 @@ def files_of(path: Path) -> tuple[list[Path], list[Path]]:
     return tables, [p for p in files if p not in tables]
 
 
-def read_file(path: Path) -> RawTable:
+def read_file(path: Path, hints: Hints = NO_HINTS) -> RawTable:
     """Read a file as it stands.
 
     Args:
-        path: A CSV file, gzipped or not, or a Parquet file.
+        path: A text file, also in gzip or zip, or a Parquet file.
+        hints: Names of its columns, if it has no header.
 
     Returns:
         Its columns.
@@ -124,7 +161,7 @@ def read_file(path: Path) -> RawTable:
             )
         )
     is_parquet = name.endswith(PARQUET_SUFFIXES)
-    return _parquet(path, content) if is_parquet else _text(path, content)
+    return _parquet(path, content) if is_parquet else _text(path, content, hints)
 
 
 def from_frame(frame: Any) -> RawTable:  # noqa: ANN401
@@ -227,13 +264,17 @@ def _parquet(path: Path, content: bytes) -> RawTable:
     )
 
 
-def _text(path: Path, content: bytes) -> RawTable:
-    text = _decoded(path, content)
-    reader = csv.reader(
-        io.StringIO(text, newline=""), delimiter=_delimiter(text), strict=True
-    )
+def _text(path: Path, content: bytes, hints: Hints) -> RawTable:
+    name, plain = _unpacked(path, content)
+    text = _without_comments(_decoded(path, plain))
+    delimiter = _delimiter(text)
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     try:
-        lines = [(reader.line_num, cells) for cells in reader if any(cells)]
+        lines = [
+            (reader.line_num, cells)
+            for cells in reader
+            if cells and (cells[0] or any(cells))
+        ]
     except csv.Error as error:
         raise TableError(
             _about(
@@ -250,47 +291,106 @@ def _text(path: Path, content: bytes) -> RawTable:
                 "Export it again.",
             )
         )
-    return _split(path, lines)
+    if hints.columns is not None:
+        lines = [(0, list(hints.columns)), *lines]
+    found = recognise(lines)
+    if found.headless:
+        raise TableError(_headless(path, found.lines[0]))
+    raw = _split(path, found.lines)
+    return replace(raw, stem=Path(name).stem, format=found.format, delimiter=delimiter)
 
 
-def _split(path: Path, lines: Sequence[tuple[int, list[str]]]) -> RawTable:
+def _split(path: Path, lines: Lines) -> RawTable:
     names = tuple(name.strip() for name in lines[0][1])
     width = len(names)
-    whole = [(line, cells) for line, cells in lines[1:] if len(cells) == width]
+    whole = [cells for _, cells in lines[1:] if len(cells) == width]
     ragged = tuple(
         Finding(
             file=str(path),
             row=line,
             what=f"Expected {width} cells as in the header, got {len(cells)}",
-            remedy="Repair or drop this row.",
+            remedy="Repair or drop this row; decimal commas need another delimiter.",
         )
         for line, cells in lines[1:]
         if len(cells) != width
     )
-    columns = tuple([cells[i] for _, cells in whole] for i in range(width))
+    columns = [list(column) for column in zip(*whole, strict=True)]
     return RawTable(
         file=str(path),
-        stem=_stem(path),
+        stem=path.stem,
         names=names,
-        columns=columns,
-        rows=np.array([line for line, _ in whole], dtype=np.int64),
+        columns=tuple(columns or [[] for _ in names]),
+        rows=np.array([n for n, cells in lines[1:] if len(cells) == width], np.int64),
         ragged=ragged,
     )
 
 
-def _stem(path: Path) -> str:
-    name = path.name[:-3] if path.name.lower().endswith(".gz") else path.name
-    return Path(name).stem
+def _headless(path: Path, first: tuple[int, list[str]]) -> Finding:
+    line, cells = first
+    return Finding(
+        file=str(path),
+        row=line,
+        what="Expected a header that names the columns, got a bar "
+        f"({', '.join(cells[:3])} ...)",
+        remedy="Write date,open,high,low,close,volume, in the order of the file and "
+        "with a name for every column, into the first line, or give columns=.",
+    )
 
 
-def _decoded(path: Path, content: bytes) -> str:
+def _unpacked(path: Path, content: bytes) -> tuple[str, bytes]:
+    # Name and bytes of the one table that a packed file holds.
+    if content[:2] == b"\x1f\x8b":
+        name = path.name[:-3] if path.name.lower().endswith(".gz") else path.name
+        return name, _gunzipped(path, content)
+    if content[:4] == b"PK\x03\x04" and path.name.lower().endswith(".zip"):
+        return _unzipped(path, content)
+    return path.name.removesuffix(".gz"), content
+
+
+def _gunzipped(path: Path, content: bytes) -> bytes:
     try:
-        plain = gzip.decompress(content) if content[:2] == b"\x1f\x8b" else content
+        return gzip.decompress(content)
     except (OSError, EOFError, zlib.error) as error:
         raise TableError(
             _about(path, "Expected a gzip file, got a damaged one", "Fetch it again.")
         ) from error
-    for encoding in ("utf-8-sig", "cp949"):
+
+
+def _unzipped(path: Path, content: bytes) -> tuple[str, bytes]:
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            tables = [
+                name
+                for name in archive.namelist()
+                if name.lower().endswith(TEXT_SUFFIXES)
+                and not name.startswith("__MACOSX")
+            ]
+            if len(tables) == 1:
+                return Path(tables[0]).name, archive.read(tables[0])
+    except (zipfile.BadZipFile, zlib.error, OSError, EOFError) as error:
+        raise TableError(
+            _about(path, "Expected a zip file, got a damaged one", "Fetch it again.")
+        ) from error
+    except (RuntimeError, NotImplementedError) as error:
+        raise TableError(
+            _about(
+                path,
+                "Expected a zip file without a password, got one that cannot be opened",
+                "Unpack it.",
+            )
+        ) from error
+    raise TableError(
+        _about(
+            path,
+            f"Expected a zip file with one table, got {len(tables)}",
+            "Unpack it and read the folder.",
+        )
+    )
+
+
+def _decoded(path: Path, plain: bytes) -> str:
+    wide = plain[:2] in {codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE}
+    for encoding in ("utf-16",) if wide else ("utf-8-sig", "cp949"):
         try:
             text = plain.decode(encoding)
         except UnicodeDecodeError:
@@ -306,9 +406,36 @@ def _decoded(path: Path, content: bytes) -> str:
     )
 
 
+def _without_comments(text: str) -> str:
+    # Comments above the table become blank lines, so that rows keep their numbers.
+    # A header behind a comment sign is a header.
+    start, kept = 0, []
+    while start < len(text):
+        end = text.find("\n", start) + 1 or len(text)
+        line = text[start:end].strip()
+        if line and not line.startswith(COMMENTS):
+            break
+        bare = line.lstrip("#/ ")
+        cells = next(([*bare.split(d)] for d in _DELIMITERS if d in bare), [])
+        kept.append(f"{bare}\n" if {"date", "close"} <= roles_in(cells) else "\n")
+        start = end
+    return "".join(kept) + text[start:]
+
+
 def _delimiter(text: str) -> str:
-    header = text.lstrip().split("\n", 1)[0]
-    return max(_DELIMITERS, key=header.count)
+    # The one that divides most lines into the same number of cells.
+    lines = [line for line in text[:_SAMPLE].splitlines() if line.strip()][:DEEPEST]
+
+    def agreement(delimiter: str) -> tuple[int, int]:
+        counts = Counter(n for line in lines if (n := line.count(delimiter)))
+        return max(((lines_, n) for n, lines_ in counts.items()), default=(0, 0))
+
+    header = {d: lines[0].count(d) for d in _DELIMITERS} if lines else {}
+    if lines and {"date", "close"} <= roles_in(
+        lines[0].split(max(header, key=lambda d: header[d]))
+    ):
+        return max(_DELIMITERS, key=lambda d: header[d])
+    return max(_DELIMITERS, key=agreement)
 
 
 def _unreadable(path: Path, error: OSError) -> Finding:

@@ -5,7 +5,7 @@ that it refuses is the trouble that the doctor lists: both read ``survey``.
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import groupby
 from pathlib import Path
@@ -17,22 +17,12 @@ from jaxtyping import Bool, Float, Int, Shaped
 from closecast.errors import BarsError
 from closecast.market.bars import CLOSE, COLUMNS, VOLUME, Bars, from_columns, violations
 from closecast.market.findings import Finding, Severity, TableError
-from closecast.market.readers.cells import EMPTY, Bad, to_days, to_numbers, to_symbols
+from closecast.market.readers import dates, empty_rows, numbers
+from closecast.market.readers.cells import EMPTY, Bad, is_nothing, to_symbols
+from closecast.market.readers.columns import roles_of
+from closecast.market.readers.format import NO_HINTS, Hints
+from closecast.market.readers.numbers import Style, to_numbers
 from closecast.market.readers.source import RawTable, files_of, from_frame, read_file
-
-NAMES = {
-    "date": ("date", "ds", "time", "timestamp", "datetime", "일자", "날짜"),
-    "symbol": ("symbol", "ticker", "unique_id", "code", "종목코드"),
-    "open": ("open", "시가"),
-    "high": ("high", "고가"),
-    "low": ("low", "저가"),
-    "close": ("close", "y", "price", "종가"),
-    "volume": ("volume", "vol", "거래량"),
-    "adj_close": ("adj_close", "adjclose", "adjusted_close", "수정종가"),
-}
-"""What vendors call each column, in lower case with underscores."""
-
-REQUIRED = ("date", *COLUMNS)
 
 SORTED = "rows were not in order of date and are sorted"
 CLOSES_ONLY = (
@@ -44,7 +34,15 @@ NOT_ADJUSTED = (
 )
 IGNORED = "is no table and is not read"
 
+NO_VOLUME = "there is no volume: it is set to 0"
+BLANK_VOLUME = "a volume that is left blank is set to 0"
+
+_NUMERIC = {*COLUMNS, "adj_close"}
 _LISTED = 3
+_ONE_UNIT = 100.0
+"""Prices of one bar differ by less, but for a freak trade."""
+_FREAK_SHARE = 0.01
+_FREAKS = 2
 _ADJUSTED_BY = 1e-6
 
 
@@ -111,6 +109,7 @@ class Table:
             severity=severity,
             what=what,
             remedy=remedy,
+            training="stops" if severity == "error" else "uses the row as it is",
         )
 
     def take(
@@ -133,6 +132,13 @@ class Table:
         )
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Options:
+    symbol: str | None
+    adjust: bool
+    hints: Hints
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Survey:
     """All that a source holds and all that is wrong with it.
@@ -141,11 +147,14 @@ class Survey:
         table: Its rows; findings may concern some of them.
         errors: What a reader refuses, by file and row.
         notes: Each thing that was done to the data, and the file it was done to.
+        left_out: A finding for each kind of rows that are not in the table because
+            they hold no session.
     """
 
     table: Table
     errors: tuple[Finding, ...]
     notes: tuple[tuple[str, str], ...]
+    left_out: tuple[Finding, ...] = ()
 
 
 def read_bars(
@@ -153,17 +162,19 @@ def read_bars(
     *,
     symbol: str | None = None,
     adjust: bool = False,
+    hints: Hints = NO_HINTS,
 ) -> Reading:
     """Read prices of any vendor.
 
     Args:
-        source: Path of a CSV (gzipped or not) or Parquet file, a folder of such
-            files, or a dataframe. Without a symbol column a file is one symbol,
+        source: Path of a CSV (also in gzip or zip) or Parquet file, a folder of
+            such files, or a dataframe. Without a symbol column a file is one symbol,
             called like the file.
         symbol: Of several symbols, the one to read; without a symbol column, what
             to call the only one.
         adjust: Multiply open, high, low and close by adj_close / close and divide
             volume by it.
+        hints: What the files cannot say of themselves.
 
     Returns:
         The panel, and notes on what was done.
@@ -172,7 +183,7 @@ def read_bars(
         TableError: The source cannot be read or breaks a rule of bars; a BarsError.
         BarsError: There is no such symbol.
     """
-    found = survey(source, symbol=symbol, adjust=adjust)
+    found = survey(source, symbol=symbol, adjust=adjust, hints=hints)
     if found.errors:
         raise TableError(found.errors[0], more=len(found.errors) - 1)
     table = found.table
@@ -190,6 +201,7 @@ def survey(
     *,
     symbol: str | None = None,
     adjust: bool = False,
+    hints: Hints = NO_HINTS,
 ) -> Survey:
     """Read a source to its end, whatever is wrong with it.
 
@@ -197,6 +209,7 @@ def survey(
         source: As in ``read_bars``.
         symbol: As in ``read_bars``.
         adjust: As in ``read_bars``.
+        hints: As in ``read_bars``.
 
     Returns:
         Its rows with every finding.
@@ -204,9 +217,10 @@ def survey(
     parts: list[Survey] = []
     is_folder = isinstance(source, str | Path) and Path(source).is_dir()
     name = None if is_folder else symbol
-    for raw in _raw_tables(source):
+    options = _Options(symbol=name, adjust=adjust, hints=hints)
+    for raw in _raw_tables(source, hints):
         try:
-            found = raw if isinstance(raw, Survey) else _converted(raw, name, adjust)
+            found = raw if isinstance(raw, Survey) else _converted(raw, options)
         except TableError as error:
             found = Survey(table=_join([]), errors=(error.finding,), notes=())
         parts.append(found)
@@ -221,6 +235,7 @@ def survey(
         table=table,
         errors=tuple(sorted([*errors, *_twins(table)], key=_by_place)),
         notes=tuple(notes),
+        left_out=tuple(finding for part in parts for finding in part.left_out),
     )
 
 
@@ -242,7 +257,10 @@ def unsorted_files(table: Table) -> dict[str, int]:
     return first
 
 
-def _raw_tables(source: Any) -> Iterator[RawTable | Survey]:  # noqa: ANN401
+def _raw_tables(
+    source: Any,  # noqa: ANN401
+    hints: Hints,
+) -> Iterator[RawTable | Survey]:
     # One file after the other; a file that fails gives its finding.
     if not isinstance(source, str | Path):
         yield from_frame(source)
@@ -255,20 +273,22 @@ def _raw_tables(source: Any) -> Iterator[RawTable | Survey]:  # noqa: ANN401
         return
     for path in files:
         try:
-            yield read_file(path)
+            yield read_file(path, hints)
         except TableError as error:
             yield Survey(table=empty, errors=(error.finding,), notes=())
     notes = tuple((IGNORED, str(path)) for path in ignored)
     yield Survey(table=empty, errors=(), notes=notes)
 
 
-def _converted(raw: RawTable, name: str | None, adjust: bool) -> Survey:  # noqa: FBT001
-    roles = _roles(raw)
+def _converted(raw: RawTable, options: _Options) -> Survey:
+    roles = roles_of(raw)
     if not len(raw.rows) and not raw.ragged:
         raise TableError(_of_file(raw, "Expected at least one bar, got no rows"))
-    days, bad_days = to_days(raw.columns[roles["date"]])
-    symbols, bad_symbols = _symbols(raw, roles, name)
-    values, bad_cells = _values(raw, roles)
+    raw, style = _style(raw, roles, options.hints)
+    raw, left_out = _sessions(raw, roles, style)
+    days, bad_days = _days(raw, roles, options.hints)
+    symbols, bad_symbols = _symbols(raw, roles, options.symbol)
+    values, bad_cells, notes = _values(raw, roles, style)
     table = Table(
         files=np.full(len(raw.rows), raw.file, dtype=object),
         rows=raw.rows,
@@ -276,48 +296,116 @@ def _converted(raw: RawTable, name: str | None, adjust: bool) -> Survey:  # noqa
         dates=days,
         values=values,
     )
+    _refuse_lost_decimals(table)
     errors = [
         *raw.ragged,
         *_unread(table, bad_days, "a date as YYYY-MM-DD", _named(raw, roles, "date")),
         *_unread(table, bad_symbols, "a symbol", _named(raw, roles, "symbol")),
-        *_broken(table, raw, roles, bad_cells),
+        *_broken(table, raw, roles, bad_cells, style),
     ]
-    notes = [] if "open" in roles else [(CLOSES_ONLY, raw.file)]
-    table, more_errors, differs = _adjusted(table, raw, roles, adjust=adjust)
+    adjust = options.adjust
+    table, more_errors, differs = _adjusted(table, raw, roles, style, adjust=adjust)
     if differs and not adjust:
-        notes.append((NOT_ADJUSTED, raw.file))
-    return Survey(table=table, errors=(*errors, *more_errors), notes=tuple(notes))
+        notes.append(NOT_ADJUSTED)
+    return Survey(
+        table=table,
+        errors=(*errors, *more_errors),
+        notes=tuple((note, raw.file) for note in [*notes, *left_out]),
+        left_out=tuple(left_out.values()),
+    )
 
 
-def _roles(raw: RawTable) -> dict[str, int]:
-    roles: dict[str, int] = {}
-    for role, names in NAMES.items():
-        at = [i for i, name in enumerate(raw.names) if _normal(name) in names]
-        if role == "date" and len(at) > 1:
-            at = [i for i in at if _normal(raw.names[i]) != "time"]
-        if len(at) > 1:
-            found = " and ".join(raw.names[i] for i in at)
-            raise TableError(
-                _of_file(raw, f"Expected one {role} column, got {found}", "Drop one.")
-            )
-        roles.update((role, i) for i in at)
-    closes_only = roles.keys() & set(COLUMNS) == {"close"}
-    needed = ("date", "close") if closes_only else REQUIRED
-    missing = [role for role in needed if role not in roles]
-    if missing:
+def _style(
+    raw: RawTable, roles: dict[str, int], hints: Hints
+) -> tuple[RawTable, Style]:
+    # How the file writes numbers; columns of plain ones are read here, once.
+    known = Style(currency=raw.format.currency, units=raw.format.units)
+    decimal = hints.decimal or raw.format.decimal
+    places = [at for role, at in roles.items() if role in _NUMERIC]
+    columns = [raw.columns[at] for at in places]
+    free = raw.delimiter != ";" and decimal != ","
+    plain = numbers.at_once(columns) if free else None
+    if plain is not None:
+        read = dict(zip(places, plain, strict=True))
+        cells = tuple(read.get(i, column) for i, column in enumerate(raw.columns))
+        return replace(raw, columns=cells), known
+    semicolons = raw.delimiter == ";"
+    return raw, numbers.decide(columns, known, decimal, semicolons=semicolons)
+
+
+def _sessions(
+    raw: RawTable, roles: dict[str, int], style: Style
+) -> tuple[RawTable, dict[str, Finding]]:
+    # The rows that hold a session, and a finding for each kind that does not.
+    left_out: dict[str, Finding] = {}
+    if "open" not in roles or not len(raw.rows):
+        return raw, left_out
+    prices = [raw.columns[roles[role]] for role in COLUMNS[:VOLUME]]
+    values, _, _ = _values(raw, roles, style)
+    kinds = {
+        empty_rows.NO_PRICES: empty_rows.without_prices(prices),
+        empty_rows.NO_TRADE: empty_rows.without_trade(values),
+    }
+    for kind, rows in kinds.items():
+        if rows.any():
+            note = empty_rows.counted(int(rows.sum()), kind)
+            left_out[note] = _left_out(raw, rows, note)
+    empty = np.logical_or.reduce(list(kinds.values()))
+    if empty.all():
+        raise TableError(_of_file(raw, "Expected at least one bar, got empty rows"))
+    return (raw.take(~empty) if empty.any() else raw), left_out
+
+
+def _left_out(raw: RawTable, rows: Bool[np.ndarray, " row"], note: str) -> Finding:
+    return Finding(
+        file=raw.file,
+        row=int(raw.rows[np.flatnonzero(rows)[0]]),
+        severity="warning",
+        what=f"Expected a session in each row, got some without: {note}",
+        remedy="No need to act where these are holidays or halts.",
+        training="leaves the row out",
+    )
+
+
+def _days(
+    raw: RawTable, roles: dict[str, int], hints: Hints
+) -> tuple[Shaped[np.ndarray, " row"], Bad]:
+    cells = raw.columns[roles["date"]]
+    dayfirst = raw.format.dayfirst if hints.dayfirst is None else hints.dayfirst
+    if dayfirst is None and dates.order_of(cells) == "either":
+        at, cell = dates.first_undecided(cells)
         raise TableError(
-            _of_file(
-                raw,
-                f"Expected columns {', '.join(REQUIRED)}, or date and close alone, got "
-                f"{', '.join(raw.names) or 'none'}",
-                f"Add or rename {', '.join(missing)}.",
+            Finding(
+                file=raw.file,
+                row=int(raw.rows[at]),
+                what=f"Expected a date as YYYY-MM-DD, got {cell!r} in "
+                f"{_named(raw, roles, 'date')}, and no row tells day from month",
+                remedy=f"Choose: {dates.readings(cell)}.",
             )
         )
-    return roles
+    return dates.to_days(cells, dayfirst=dayfirst)
 
 
-def _normal(name: str) -> str:
-    return name.strip(" <>\t").lower().replace(" ", "_").replace("-", "_")
+def _refuse_lost_decimals(table: Table) -> None:
+    # Without its point 134.5 stands beside 1299: bars that break their rules, with
+    # prices of several sizes. One such bar may be a typing error, many are a file.
+    prices = table.values[:, :VOLUME]
+    with np.errstate(invalid="ignore", divide="ignore"):
+        torn = prices.max(axis=1) >= _ONE_UNIT * prices.min(axis=1)
+    torn &= (prices > 0).all(axis=1) & np.isfinite(prices).all(axis=1)
+    few = np.count_nonzero(torn) <= max(_FREAKS, _FREAK_SHARE * len(table))
+    if few or not violations(table.values):
+        return
+    at = int(np.flatnonzero(torn)[0])
+    raise TableError(
+        table.finding(
+            at,
+            "Expected prices of one unit in a bar, got "
+            f"{prices[at].min():.10g} and {prices[at].max():.10g}, and "
+            f"{np.count_nonzero(torn):,} such rows",
+            "The decimal points seem lost: export the file again.",
+        )
+    )
 
 
 def _symbols(
@@ -329,16 +417,35 @@ def _symbols(
 
 
 def _values(
-    raw: RawTable, roles: dict[str, int]
-) -> tuple[Float[np.ndarray, "row column"], dict[str, Bad]]:
+    raw: RawTable, roles: dict[str, int], style: Style
+) -> tuple[Float[np.ndarray, "row column"], dict[str, Bad], list[str]]:
     values = np.zeros((len(raw.rows), len(COLUMNS)))
     bad: dict[str, Bad] = {}
+    notes = []
     for at, role in enumerate(COLUMNS):
         if role in roles:
-            values[:, at], bad[role] = to_numbers(raw.columns[roles[role]])
+            values[:, at], bad[role] = to_numbers(
+                raw.columns[roles[role]], _styled(style, role)
+            )
     if "open" not in roles:
         values[:, :VOLUME] = values[:, [CLOSE]]
-    return values, bad
+        notes.append(CLOSES_ONLY)
+    elif "volume" not in roles:
+        notes.append(NO_VOLUME)
+    elif raw.format.blank_volume:
+        cells = raw.columns[roles["volume"]]
+        blank = [row for row in bad["volume"] if is_nothing(cells[row])]
+        values[blank, VOLUME] = 0
+        bad["volume"] = {r: x for r, x in bad["volume"].items() if r not in blank}
+        notes += [BLANK_VOLUME] if blank else []
+    return values, bad, notes
+
+
+def _styled(style: Style, role: str) -> Style:
+    # A currency belongs to prices, a unit to volumes.
+    if role == "volume":
+        return replace(style, currency="")
+    return replace(style, units=False)
 
 
 def _unread(table: Table, bad: Bad, rule: str, column: str) -> Iterator[Finding]:
@@ -347,16 +454,29 @@ def _unread(table: Table, bad: Bad, rule: str, column: str) -> Iterator[Finding]
         "a symbol": "Write it as text.",
     }.get(rule, "Write dates like 2024-01-31.")
     for at, got in bad.items():
-        if got == EMPTY:
-            remedy = "Fill it in or drop this row."
-        yield table.finding(at, f"Expected {rule}, got {got} in {column}", remedy)
+        advice = "Fill it in or drop this row." if got == EMPTY else remedy
+        yield table.finding(at, f"Expected {rule}, got {got} in {column}", advice)
+
+
+def _unread_numbers(
+    table: Table, raw: RawTable, at: int, bad: Bad, style: Style
+) -> Iterator[Finding]:
+    for finding, row in zip(
+        _unread(table, bad, "a number", raw.names[at]), bad, strict=True
+    ):
+        remedy = numbers.choice(raw.columns[at][row], style)
+        yield replace(finding, remedy=remedy) if remedy else finding
 
 
 def _broken(
-    table: Table, raw: RawTable, roles: dict[str, int], bad: dict[str, Bad]
+    table: Table,
+    raw: RawTable,
+    roles: dict[str, int],
+    bad: dict[str, Bad],
+    style: Style,
 ) -> Iterator[Finding]:
     for role, cells in bad.items():
-        yield from _unread(table, cells, "a number", _named(raw, roles, role))
+        yield from _unread_numbers(table, raw, roles[role], cells, style)
     for broken in violations(table.values):
         if broken.column in bad and broken.row not in bad[broken.column]:
             column = _named(raw, roles, broken.column)
@@ -365,7 +485,7 @@ def _broken(
 
 
 def _adjusted(
-    table: Table, raw: RawTable, roles: dict[str, int], *, adjust: bool
+    table: Table, raw: RawTable, roles: dict[str, int], style: Style, *, adjust: bool
 ) -> tuple[Table, list[Finding], bool]:
     if "adj_close" not in roles:
         if adjust:
@@ -377,7 +497,9 @@ def _adjusted(
                 )
             )
         return table, [], False
-    adj_close, bad = to_numbers(raw.columns[roles["adj_close"]])
+    adj_close, bad = to_numbers(
+        raw.columns[roles["adj_close"]], _styled(style, "adj_close")
+    )
     with np.errstate(invalid="ignore", divide="ignore"):
         factor = adj_close / table.values[:, CLOSE]
         differs = bool(np.any(np.abs(factor - 1) > _ADJUSTED_BY))

@@ -1,0 +1,74 @@
+"""Which column of a table holds what."""
+
+from closecast.market.bars import COLUMNS
+from closecast.market.findings import Finding, TableError
+from closecast.market.readers.format import NAMES, normal
+from closecast.market.readers.source import RawTable
+
+REQUIRED = ("date", *COLUMNS)
+
+_WEAK_DATES = {"time", "timestamp", "unix", "open_time"}
+"""Names of a date column that stand back behind another."""
+
+_UNNAMED = {"", "unnamed:_0"}
+"""A dataframe's index, written to CSV without a name."""
+
+_VOLUMES = ("vol", "거래")
+
+
+def roles_of(raw: RawTable) -> dict[str, int]:
+    """Find the columns of a table by their names.
+
+    Args:
+        raw: The table.
+
+    Returns:
+        Position of each column that is known, by its key in ``NAMES``. Of prices
+        there are open, high, low and close, or the close alone.
+
+    Raises:
+        TableError: A column is missing, or two columns claim to be the same.
+    """
+    names = [normal(name) for name in raw.names]
+    found = {
+        role: [i for i, name in enumerate(names) if name in known]
+        for role, known in NAMES.items()
+    }
+    found["date"] = _dates(found["date"], names)
+    found["symbol"] = _one_symbol(found["symbol"], raw)
+    for role, at in found.items():
+        if len(at) > 1:
+            both = " and ".join(raw.names[i] for i in at)
+            what = f"Expected one {role} column, got {both}"
+            raise TableError(Finding(file=raw.file, what=what, remedy="Drop one."))
+    roles = {role: at[0] for role, at in found.items() if at}
+    _refuse_missing(raw, roles, names)
+    return roles
+
+
+def _dates(at: list[int], names: list[str]) -> list[int]:
+    strong = [i for i in at if names[i] not in _WEAK_DATES]
+    if not at and names and names[0] in _UNNAMED:
+        return [0]
+    return strong or at
+
+
+def _one_symbol(at: list[int], raw: RawTable) -> list[int]:
+    same = all(list(raw.columns[i]) == list(raw.columns[at[0]]) for i in at)
+    return at[:1] if same else at
+
+
+def _refuse_missing(raw: RawTable, roles: dict[str, int], names: list[str]) -> None:
+    bars = roles.keys() & set(COLUMNS)
+    needed = ("date", "close") if bars == {"close"} else REQUIRED
+    missing = [role for role in needed if role not in roles]
+    has_volume = any(name.startswith(_VOLUMES) for name in names)
+    if missing == ["volume"] and not has_volume:
+        return
+    if missing:
+        what = (
+            f"Expected columns {', '.join(REQUIRED)}, or date and close alone, got "
+            f"{', '.join(raw.names) or 'none'}"
+        )
+        remedy = f"Add or rename {', '.join(missing)}."
+        raise TableError(Finding(file=raw.file, what=what, remedy=remedy))
