@@ -6,6 +6,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+NATIVE := CMakeLists.txt $(wildcard src/closecast/engine/native/*.?pp)
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 
 .PHONY: demo test
@@ -24,13 +25,13 @@ test: $(VENV)/.installed-test
 	$(BIN)/pytest -n 2
 
 # Both installs are editable, so that neither target ever runs an older copy of src.
-$(VENV)/.installed: pyproject.toml $(VENV)/.made
-	@echo "Installing closecast into $(VENV) (only when pyproject.toml changed)"
+$(VENV)/.installed: pyproject.toml $(NATIVE) $(VENV)/.made
+	@echo "Installing closecast into $(VENV) (only when pyproject.toml or the C++ changed)"
 	$(PIP) install --editable '.[torch]'
 	@touch $@
 
-$(VENV)/.installed-test: pyproject.toml $(VENV)/.made
-	@echo "Installing closecast and its tests into $(VENV) (only when pyproject.toml changed)"
+$(VENV)/.installed-test: pyproject.toml $(NATIVE) $(VENV)/.made
+	@echo "Installing closecast and its tests into $(VENV) (only when pyproject.toml or the C++ changed)"
 	$(PIP) install --editable '.[torch,test]'
 	@touch $@ $(VENV)/.installed
 

@@ -21,7 +21,7 @@ def test_an_engine_keeps_the_interface(name):
 
 def test_an_unknown_engine_is_refused():
     """The message lists the engines there are."""
-    with pytest.raises(SettingError, match="one of auto, torch, got 'abacus'"):
+    with pytest.raises(SettingError, match="one of auto, native, torch, got 'abacus'"):
         choose_engine("abacus")
 
 

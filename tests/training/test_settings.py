@@ -113,7 +113,7 @@ def untyped():
     [
         ({"context_length": 0}, "context_length to be a whole number"),
         ({"horizon": "5"}, "horizon to be a whole number .* got '5'"),
-        ({"engine": "abacus"}, "engine to be one of auto, torch"),
+        ({"engine": "abacus"}, "engine to be one of auto, native, torch"),
         ({"device": "tpu"}, "device to be cpu, cuda"),
         ({"batch_size": 1}, "batch_size to be at least 2 with batch_norm"),
         ({"calendar": ""}, "calendar to be auto or a name"),

@@ -4,17 +4,18 @@ Nothing heavy is imported before an engine is chosen.
 """
 
 from closecast.engine.fleet import Engine
-from closecast.errors import MissingExtraError
+from closecast.errors import MissingExtraError, SettingError
 from closecast.models.config import require_choice
 
-ENGINES = ("auto", "torch")
+ENGINES = ("auto", "native", "torch")
 
 
 def choose_engine(name: str = "auto", device: str = "cpu") -> Engine:
     """Choose what trains and runs the networks.
 
     Args:
-        name: One of ``ENGINES``; ``"auto"`` takes the best that is installed.
+        name: One of ``ENGINES``; ``"auto"`` takes PyTorch, the reference;
+            ``"native"`` the C++ kernels, on a CPU only.
         device: ``"cpu"``, ``"cuda"`` or ``"cuda:1"`` and so on.
 
     Returns:
@@ -23,8 +24,23 @@ def choose_engine(name: str = "auto", device: str = "cpu") -> Engine:
     Raises:
         SettingError: No engine has this name, or the device is not there.
         MissingExtraError: Its library is not installed.
-    """  # noqa: DOC501
+    """
     require_choice("engine", name, ENGINES)
+    return _native(device) if name == "native" else _torch(device)
+
+
+def _native(device: str) -> Engine:
+    if device != "cpu":
+        raise SettingError(
+            f"Expected device cpu with the native engine, got {device!r}. "
+            "Choose engine torch for another device."
+        )
+    from closecast.engine.native import NativeEngine
+
+    return NativeEngine()
+
+
+def _torch(device: str) -> Engine:
     try:
         from closecast.engine.torch import TorchEngine
     except ModuleNotFoundError as error:

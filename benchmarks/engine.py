@@ -1,0 +1,173 @@
+"""How many windows a second each engine trains and forecasts, side by side in one run.
+
+Training counts whole epochs: gathering, dropout, both passes, the optimiser and the
+validation of a few windows. A figure in CPU time stands for one core; a share of the
+peak is what its arithmetic takes of the multiplications and additions that the core
+can do. Prints and writes JSON with machine, versions and commit beside the figures.
+
+    python benchmarks/engine.py --out benchmarks/results/engine.json
+"""
+
+import argparse
+import json
+import statistics
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from machine import machine
+
+from closecast.engine.fleet import Engine, Member, OptimizerConfig, Progress
+from closecast.engine.native import NativeEngine, supported
+from closecast.engine.torch import TorchEngine
+from closecast.models.config import NetworkConfig, initial_weights
+from closecast.windows.scaling import WindowData
+from closecast.windows.spec import WindowSpec
+
+WINDOWS = 6400
+SPEC = WindowSpec(context_length=10, horizon=5)
+HEADS = ("point", "student_t")
+BATCHES = (16, 128)
+
+
+def random_panel() -> WindowData:
+    """Make random walks long enough for the windows."""
+    rng = np.random.default_rng(0)
+    rows = WINDOWS + 100
+    logs = 3 + np.cumsum(rng.normal(0, 0.02, (rows, 5)), axis=0)
+    return WindowData(SPEC, logs, rng.uniform(0.01, 0.03, rows), np.empty((rows, 0)))
+
+
+def member(head: str, batch_size: int, epochs: int, seed: int = 0) -> Member:
+    """Make the network of the lecture: two layers of 50, dropout, batch norm."""
+    return Member(
+        name=f"{head}-{seed}",
+        network=NetworkConfig(head=head),
+        optimizer=OptimizerConfig(
+            batch_size=batch_size, epochs=epochs, early_stopping=False, seed=seed
+        ),
+        train=np.arange(WINDOWS) + 9,
+        validation=np.arange(16) + WINDOWS + 20,
+    )
+
+
+def flops_of_a_window(network: NetworkConfig) -> int:
+    """Count the arithmetic of matrix products in a training step, forward and back."""
+    hidden, steps = network.hidden_size, SPEC.context_length
+    total = 0
+    for layer in range(network.num_layers):
+        inputs = hidden if layer else network.input_size
+        backward = 2 if layer else 1  # the first layer's input needs no gradient
+        total += 2 * 4 * hidden * inputs * steps * (1 + backward)
+        total += 2 * 4 * hidden * hidden * (steps - 1) * 3
+    outputs = network.horizon * network.params_per_step
+    return total + 2 * 3 * network.head_size * (hidden + outputs)
+
+
+def per_epoch(engine: Engine, data: WindowData, one: Member) -> dict[str, float]:
+    """Train a member; give windows a second by CPU and by wall, median of epochs."""
+    marks: list[tuple[float, float]] = []
+
+    def mark(_: Progress) -> None:
+        marks.append((time.process_time(), time.perf_counter()))
+
+    engine.train(data, [one], mark)
+    steps = np.diff(np.array(marks), axis=0)
+    cpu, wall = np.median(steps, axis=0)
+    return {
+        "windows_per_cpu_s": round(WINDOWS / cpu),
+        "windows_per_wall_s": round(WINDOWS / wall),
+    }
+
+
+def fleet_wall(engine: Engine, data: WindowData, members: int) -> int:
+    """Train a fleet; give windows a second by wall."""
+    epochs = 4
+    fleet = [member("student_t", 128, epochs, seed) for seed in range(members)]
+    start = time.perf_counter()
+    engine.train(data, fleet)
+    return round(members * epochs * WINDOWS / (time.perf_counter() - start))
+
+
+def median_s(call: Callable[[], Any], runs: int) -> float:
+    """Give the median wall seconds of a call after a warm-up."""
+    call()
+    times = []
+    for _ in range(runs):
+        start = time.perf_counter()
+        call()
+        times.append(time.perf_counter() - start)
+    return statistics.median(times)
+
+
+def forecasts(engine: Engine, data: WindowData) -> dict[str, float]:
+    """Measure forecasts of many windows, and of one."""
+    network = NetworkConfig()
+    weights, rows = initial_weights(network, 0), np.arange(WINDOWS) + 9
+    many = median_s(lambda: engine.outputs(data, network, weights, rows), 5)
+    one = median_s(lambda: engine.outputs(data, network, weights, rows[:1]), 50)
+    return {
+        "windows_per_wall_s": round(WINDOWS / many),
+        "one_window_us": round(one * 1e6),
+    }
+
+
+def measured(engine: Engine, data: WindowData, epochs: int) -> dict[str, Any]:
+    """Measure one engine on one thread."""
+    training = {
+        f"{head}, batch {batch}": per_epoch(engine, data, member(head, batch, epochs))
+        for head in HEADS
+        for batch in BATCHES
+    }
+    return {"training": training, "forecasts": forecasts(engine, data)}
+
+
+def measured_native(name: str, data: WindowData, epochs: int) -> dict[str, Any]:
+    """Measure one set of kernels, against the peak of a core."""
+    engine = NativeEngine(1, name)
+    peak = max(engine.kernels.peak_flops(20_000_000) for _ in range(3))
+    result = measured(engine, data, epochs)
+    for title, figures in result["training"].items():
+        flops = flops_of_a_window(NetworkConfig(head=title.split(",")[0]))
+        share = figures["windows_per_cpu_s"] * flops / peak
+        figures["share_of_peak"] = round(share, 3)
+    return {"peak_gflops": round(peak / 1e9, 1), **result}
+
+
+def two_threads(data: WindowData, epochs: int) -> dict[str, Any]:
+    """Measure what a second core adds, for a fleet and for one network."""
+    one = member("student_t", 128, epochs)
+    return {
+        "fleet of 8, one thread": fleet_wall(NativeEngine(1), data, 8),
+        "fleet of 8, two threads": fleet_wall(NativeEngine(2), data, 8),
+        **{
+            f"one network, {threads} threads": per_epoch(
+                NativeEngine(threads), data, one
+            )["windows_per_wall_s"]
+            for threads in (1, 2)
+        },
+    }
+
+
+def main() -> None:
+    """Measure everything and say it."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--out", type=Path)
+    parser.add_argument("--epochs", type=int, default=6)
+    arguments = parser.parse_args()
+    data = random_panel()
+    result: dict[str, Any] = {"machine": machine()}
+    result["native_windows_per_wall_s"] = two_threads(data, arguments.epochs)
+    for name in supported():
+        result[f"native {name}"] = measured_native(name, data, arguments.epochs)
+    result["torch, one thread"] = measured(TorchEngine(), data, arguments.epochs)
+    text = json.dumps(result, indent=2)
+    print(text)
+    if arguments.out:
+        arguments.out.write_text(text + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,213 @@
+// What Python sees. Compiled once for each instruction set, each a module of its own:
+// code for a newer processor can then never be linked into an older one's.
+#include <nanobind/nanobind.h>
+#include <nanobind/ndarray.h>
+#include <nanobind/stl/string.h>
+
+#include <ctime>
+#include <stdexcept>
+#include <string>
+
+#include "network.hpp"
+
+namespace nb = nanobind;
+
+namespace closecast::CLOSECAST_ISA {
+
+template <class Item, class Dims>
+using Array = nb::ndarray<const Item, nb::numpy, Dims, nb::c_contig, nb::device::cpu>;
+using Rows = Array<int64_t, nb::ndim<1>>;
+using Table = Array<double, nb::ndim<2>>;
+using Column = Array<double, nb::ndim<1>>;
+using Flat = Array<float, nb::ndim<1>>;
+
+// The arrays stay alive as long as this does.
+struct PanelArrays {
+  PanelArrays(Table logs, Column scale, Table state)
+      : logs(logs), scale(scale), state(state) {
+    if (logs.shape(1) <= Panel::CLOSE || scale.shape(0) != logs.shape(0) ||
+        state.shape(0) != logs.shape(0))
+      throw std::invalid_argument("Expected tables of as many rows, with a close.");
+    view = {logs.data(), scale.data(), state.data(), int(logs.shape(1)),
+            int(state.shape(1))};
+  }
+  Table logs;
+  Column scale;
+  Table state;
+  Panel view;
+};
+
+template <class Fill>
+auto new_floats(std::initializer_list<size_t> dims, Fill&& fill) {
+  size_t size = 1;
+  for (size_t n : dims) size *= n;
+  auto* data = new float[size + 1];
+  nb::capsule owner(data, [](void* p) noexcept { delete[] static_cast<float*>(p); });
+  fill(data);
+  return nb::ndarray<nb::numpy, float>(data, dims, owner);
+}
+
+Rule rule_named(const std::string& name) {
+  if (name == "sgd") return Rule::sgd;
+  if (name == "rmsprop") return Rule::rmsprop;
+  if (name == "adam") return Rule::adam;
+  if (name == "adamw") return Rule::adamw;
+  throw std::invalid_argument("Expected sgd, rmsprop, adam or adamw, got " + name + ".");
+}
+
+size_t count_weights(Network& network) {
+  size_t count = 0;
+  network.visit_weights([&](float&) { ++count; });
+  return count;
+}
+
+void load(Network& network, Flat weights) {
+  if (weights.shape(0) != count_weights(network))
+    throw std::invalid_argument("Expected " + std::to_string(count_weights(network)) +
+                                " weights, got " + std::to_string(weights.shape(0)) + ".");
+  const float* next = weights.data();
+  network.visit_weights([&](float& weight) { weight = *next++; });
+  network.refresh();
+}
+
+auto save(Network& network) {
+  return new_floats({count_weights(network)}, [&](float* next) {
+    network.visit_weights([&](float& weight) { *next++ = weight; });
+  });
+}
+
+// Mean loss over the windows of an epoch; stops early where it was told to.
+double train_epoch(Network& network, const PanelArrays& panel, Rows rows, Rows ends,
+                   uint32_t seed, uint32_t epoch) {
+  nb::gil_scoped_release release;
+  double total = 0;
+  int64_t start = 0;
+  for (size_t i = 0; i < ends.shape(0) && !network.stopped; ++i) {
+    const int64_t end = ends.data()[i];
+    const int count = int(end - start);
+    total += count * network.differentiate(panel.view, rows.data() + start, count,
+                                           {seed, epoch});
+    network.update();
+    start = end;
+  }
+  return total / double(rows.shape(0));
+}
+
+nb::tuple gradient(Network& network, const PanelArrays& panel, Rows rows, uint32_t seed,
+                   uint32_t epoch) {
+  const double loss = network.differentiate(panel.view, rows.data(), int(rows.shape(0)),
+                                            {seed, epoch});
+  auto slopes = new_floats({count_weights(network)}, [&](float* next) {
+    network.visit_gradient([&](float& slope) { *next++ = slope; });
+  });
+  return nb::make_tuple(loss, slopes);
+}
+
+double mean_loss(Network& network, const PanelArrays& panel, Rows rows) {
+  nb::gil_scoped_release release;
+  const auto count = int64_t(rows.shape(0));
+  std::vector<double> losses(size_t((count + LANES - 1) / LANES));
+  network.infer(panel.view, rows.data(), count, nullptr, losses.data());
+  double total = 0;
+  for (double loss : losses) total += loss;
+  return total / (double(count) * network.shape().horizon);
+}
+
+auto outputs(Network& network, const PanelArrays& panel, Rows rows) {
+  const Shape& shape = network.shape();
+  const std::initializer_list<size_t> dims = {rows.shape(0), size_t(shape.horizon),
+                                              size_t(shape.outputs_per_step)};
+  return new_floats(dims, [&](float* out) {
+    nb::gil_scoped_release release;
+    network.infer(panel.view, rows.data(), int64_t(rows.shape(0)), out, nullptr);
+  });
+}
+
+auto masks(uint32_t seed, uint32_t epoch, uint32_t window, int layer, int step,
+           float chance, int units) {
+  return new_floats({size_t(units)}, [&](float* out) {
+    Buffer<V> drawn(units);
+    draw_masks({seed, epoch}, U{} + window, layer, step, chance, drawn.get(), units);
+    for (int u = 0; u < units; ++u) out[u] = drawn[u][0];
+  });
+}
+
+// Loss and gradient of one forecast, to be held against a formula.
+nb::tuple head_loss(bool student_t, float a, float b, float c, float z) {
+  const V raw[3] = {splat(a), splat(b), splat(c)};
+  V slope[3] = {};
+  const V loss = student_t ? student_t_loss(raw, splat(z), slope)
+                           : point_loss(raw, splat(z), slope);
+  return nb::make_tuple(loss[0], slope[0][0], slope[1][0], slope[2][0]);
+}
+
+// Multiplications and additions in a second of CPU time of one thread with nothing to
+// wait for: what a figure in CPU time can be a share of.
+double peak_flops(int64_t rounds) {
+  constexpr int chains = 12;
+  V sums[chains];
+  for (int i = 0; i < chains; ++i) sums[i] = splat(float(i));
+  const V shrink = splat(0.999f), more = splat(0.001f);
+  const std::clock_t start = std::clock();
+  for (int64_t round = 0; round < rounds; ++round)
+#pragma GCC unroll 12
+    for (int i = 0; i < chains; ++i) sums[i] = sums[i] * shrink + more;
+  const double elapsed = double(std::clock() - start) / CLOCKS_PER_SEC;
+  double total = 0;
+  for (const V& s : sums) total += sum(s);
+  return total > 0 ? 2.0 * LANES * chains * double(rounds) / elapsed : 0;
+}
+
+// Names of the instruction sets that this processor runs, best first.
+nb::list supported() {
+  nb::list names;
+#if defined(__x86_64__) || defined(__i386__)
+  __builtin_cpu_init();
+  if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
+      __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl"))
+    names.append("avx512");
+  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
+    names.append("avx2");
+#endif
+  names.append("baseline");
+  return names;
+}
+
+NB_MODULE(CLOSECAST_MODULE, module) {
+  module.def("supported", &supported);
+  module.attr("LANES") = LANES;
+  nb::class_<PanelArrays>(module, "Panel")
+      .def(nb::init<Table, Column, Table>(), nb::arg("logs"), nb::arg("scale"),
+           nb::arg("state"));
+  nb::class_<Network>(module, "Network")
+      .def(
+          "__init__",
+          [](Network* self, int context, int features, int hidden, int layers,
+             int horizon, int state, bool student_t, bool batch_norm, float dropout,
+             int threads) {
+            const Shape shape{context, features, hidden,     layers,    horizon,
+                              state,   student_t ? 3 : 1, batch_norm, student_t,
+                              dropout};
+            new (self) Network(shape, threads);
+          },
+          nb::kw_only(), nb::arg("context"), nb::arg("features"), nb::arg("hidden"),
+          nb::arg("layers"), nb::arg("horizon"), nb::arg("state"), nb::arg("student_t"),
+          nb::arg("batch_norm"), nb::arg("dropout"), nb::arg("threads"))
+      .def("load", &load)
+      .def("save", &save)
+      .def("set_optimizer",
+           [](Network& self, const std::string& name, double rate, double decay,
+              double momentum) {
+             self.set_optimizer(rule_named(name), rate, decay, momentum);
+           })
+      .def("train_epoch", &train_epoch)
+      .def("gradient", &gradient)
+      .def("loss", &mean_loss)
+      .def("outputs", &outputs)
+      .def("stop", [](Network& self) { self.stopped = true; });
+  module.def("masks", &masks);
+  module.def("head_loss", &head_loss);
+  module.def("peak_flops", &peak_flops);
+}
+
+}  // namespace closecast::CLOSECAST_ISA

@@ -1,0 +1,148 @@
+// The stacked LSTM: forward over a tile, and backward through time.
+// Source: Hochreiter and Schmidhuber (1997), doi:10.1162/neco.1997.9.8.1735.
+#pragma once
+
+#include "product.hpp"
+#include "tile.hpp"
+
+namespace closecast::CLOSECAST_ISA {
+
+// A network's numbers, ready for the kernels.
+struct Weights {
+  const float* flat;
+  const float* turned;
+  const float* biases;  // input and recurrent bias added up, (L, gates)
+};
+
+inline const V* layer_input(const Shape& shape, const Tile& tile, int l, bool drop) {
+  if (l == 0) return tile.inputs.get();
+  const Buffer<V>& below = drop ? tile.dropped : tile.hidden;
+  return below.get() + size_t(l - 1) * shape.context * shape.units();
+}
+
+// One step of one layer.
+inline void forward_step(const Shape& shape, const Layer& layer, const Weights& weights,
+                         const float* biases, const V* x, bool first, V* gates, V* cell,
+                         V* tanh_cell, V* hidden) {
+  const int units = shape.units();
+  for (int unit = 0; unit < units; unit += UNITS) {
+    V sums[4 * UNITS];
+#pragma GCC unroll 20
+    for (int r = 0; r < 4 * UNITS; ++r) sums[r] = splat(biases[4 * unit + r]);
+    accumulate(sums, weights.flat + layer.input.at + 4 * unit, layer.input.stride, x,
+               layer.input.inputs);
+    if (!first)
+      accumulate(sums, weights.flat + layer.recurrent.at + 4 * unit,
+                 layer.recurrent.stride, hidden - units, shape.hidden);
+#pragma GCC unroll 5
+    for (int u = 0; u < UNITS; ++u) {
+      V i, f, g, o;
+      reciprocals(sigmoid_divisor(sums[u]), sigmoid_divisor(sums[UNITS + u]), i, f);
+      reciprocals(tanh_divisor(sums[2 * UNITS + u]),
+                  sigmoid_divisor(sums[3 * UNITS + u]), g, o);
+      g = 1.0f - 2.0f * g;
+      V c = i * g;
+      if (!first) c += f * cell[unit + u - units];
+      const V tanh_c = hyperbolic_tangent(c);
+      V* kept = gates + 4 * unit + u;
+      kept[0] = i, kept[UNITS] = f, kept[2 * UNITS] = g, kept[3 * UNITS] = o;
+      cell[unit + u] = c, tanh_cell[unit + u] = tanh_c, hidden[unit + u] = o * tanh_c;
+    }
+  }
+}
+
+// All layers and steps; `stream` drops units between layers where training does.
+inline void forward(const Shape& shape, const Layout& layout, const Weights& weights,
+                    Tile& tile, const Stream* stream) {
+  const int units = shape.units();
+  for (int l = 0; l < shape.layers; ++l) {
+    const bool drop = stream != nullptr && shape.dropout > 0;
+    const V* x = layer_input(shape, tile, l, drop);
+    const int width = l ? units : shape.features;
+    for (int t = 0; t < shape.context; ++t) {
+      const size_t step = size_t(l) * shape.context + t, at = step * units;
+      forward_step(shape, layout.layers[l], weights,
+                   weights.biases + size_t(l) * shape.gates(), x + size_t(t) * width,
+                   t == 0, tile.gates.get() + step * shape.gates(),
+                   tile.cell.get() + at, tile.tanh_cell.get() + at,
+                   tile.hidden.get() + at);
+      if (!drop || l + 1 == shape.layers) continue;
+      V* masks = tile.masks.get() + at;
+      draw_masks(*stream, tile.window_ids, l, t, shape.dropout, masks, shape.hidden);
+      for (int u = 0; u < shape.hidden; ++u)
+        tile.dropped[at + u] = tile.hidden[at + u] * masks[u];
+    }
+  }
+}
+
+// Gradients of the gates' sums from those of a step's hidden state, in place.
+inline void backward_gates(const Shape& shape, V* gates, const V* cell_before,
+                           const V* tanh_cell, const V* d_hidden, V* d_cell) {
+  for (int unit = 0; unit < shape.units(); unit += UNITS)
+#pragma GCC unroll 5
+    for (int u = unit; u < unit + UNITS; ++u) {
+      V* gate = gates + 4 * unit + (u - unit);
+      const V i = gate[0], f = gate[UNITS], g = gate[2 * UNITS], o = gate[3 * UNITS];
+      const V tanh_c = tanh_cell[u], d_h = d_hidden[u];
+      const V d_c = d_cell[u] + d_h * o * (1.0f - tanh_c * tanh_c);
+      const V before = cell_before ? cell_before[u] : V{};
+      gate[0] = d_c * g * (i * (1.0f - i));
+      gate[UNITS] = d_c * before * (f * (1.0f - f));
+      gate[2 * UNITS] = d_c * i * (1.0f - g * g);
+      gate[3 * UNITS] = d_h * tanh_c * (o * (1.0f - o));
+      d_cell[u] = d_c * f;
+    }
+}
+
+// Adds what reaches a step's hidden state from above to what came from the future.
+inline void add_from_above(const Shape& shape, const Tile& tile, Scratch& scratch, int l,
+                           int t) {
+  const int units = shape.units();
+  const bool top = l + 1 == shape.layers;
+  if (top && t + 1 < shape.context) return;
+  const V* above = top ? tile.d_last.get() : scratch.d_input.get() + size_t(t) * units;
+  const bool drop = !top && shape.dropout > 0;
+  const V* masks =
+      drop ? tile.masks.get() + (size_t(l) * shape.context + t) * units : nullptr;
+  for (int u = 0; u < units; ++u)
+    scratch.d_hidden[u] += drop ? above[u] * masks[u] : above[u];
+}
+
+inline void backward_layer(const Shape& shape, const Layer& layer,
+                           const Weights& weights, Tile& tile, Scratch& scratch, int l) {
+  const int units = shape.units(), gates = shape.gates(), steps = shape.context;
+  std::fill_n(scratch.d_hidden.get(), units, V{});
+  std::fill_n(scratch.d_cell.get(), units, V{});
+  for (int t = steps - 1; t >= 0; --t) {
+    const size_t step = size_t(l) * steps + t;
+    V* d_gates = tile.gates.get() + step * gates;
+    const V* cell = tile.cell.get() + step * units;
+    add_from_above(shape, tile, scratch, l, t);
+    backward_gates(shape, d_gates, t ? cell - units : nullptr,
+                   tile.tanh_cell.get() + step * units, scratch.d_hidden.get(),
+                   scratch.d_cell.get());
+    turn(d_gates, gates, scratch.turned.get() + size_t(t) * gates);
+    auto back = [&](const Matrix& m, V* out) {
+      multiply(weights.turned + m.turned_at, m.turned_stride, d_gates, 4 * units,
+               nullptr, out, m.inputs);
+    };
+    if (t) back(layer.recurrent, scratch.d_hidden.get());
+    if (l) back(layer.input, scratch.d_input.get() + size_t(t) * units);
+  }
+  const V* turned = scratch.turned.get();
+  float* gradient = scratch.gradient.get();
+  outer(layer_input(shape, tile, l, shape.dropout > 0), l ? units : shape.features,
+        layer.input.inputs, turned, steps, gradient + layer.input.at, gates);
+  outer(tile.hidden.get() + size_t(l) * steps * units, units, shape.hidden,
+        turned + gates, steps - 1, gradient + layer.recurrent.at, gates);
+  add_columns(turned, steps * LANES, gates, gradient + layer.input_bias);
+}
+
+// The way back from `tile.d_last`; adds to the scratch's gradient.
+inline void backward(const Shape& shape, const Layout& layout, const Weights& weights,
+                     Tile& tile, Scratch& scratch) {
+  for (int l = shape.layers - 1; l >= 0; --l)
+    backward_layer(shape, layout.layers[l], weights, tile, scratch, l);
+}
+
+}  // namespace closecast::CLOSECAST_ISA

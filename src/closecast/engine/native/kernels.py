@@ -1,0 +1,80 @@
+"""Which compiled kernels there are, and which of them this processor runs."""
+
+import importlib
+import importlib.util
+import os
+from typing import Any
+
+from closecast.errors import MissingExtraError, SettingError
+
+INSTRUCTION_SETS = ("avx512", "avx2", "baseline")
+"""Best first; the baseline runs everywhere."""
+
+OVERRIDE = "CLOSECAST_ENGINE_ISA"
+"""Environment variable that names the instruction set to use."""
+
+
+def is_built() -> bool:
+    """Tell whether the package was installed with its compiled kernels."""
+    return importlib.util.find_spec(f"{__package__}._baseline") is not None
+
+
+def supported() -> tuple[str, ...]:
+    """List the instruction sets that this processor runs and that are compiled.
+
+    Returns:
+        Names from ``INSTRUCTION_SETS``, best first; none without compiled kernels.
+    """
+    if not is_built():
+        return ()
+    return tuple(
+        name
+        for name in _module("baseline").supported()
+        if importlib.util.find_spec(f"{__package__}._{name}") is not None
+    )
+
+
+def choose_instruction_set(name: str | None = None) -> str:
+    """Choose the kernels to run.
+
+    Args:
+        name: One of ``INSTRUCTION_SETS``; by default what the environment variable
+            ``CLOSECAST_ENGINE_ISA`` names, else the best.
+
+    Returns:
+        The name.
+
+    Raises:
+        MissingExtraError: There are no compiled kernels.
+        SettingError: This processor or this installation does not have it.
+    """
+    names = supported()
+    if not names:
+        raise MissingExtraError(
+            "Expected the compiled kernels of the native engine, got an installation "
+            "without them. Install closecast where a C++ compiler is, or choose the "
+            "torch engine."
+        )
+    wanted = name or os.environ.get(OVERRIDE) or names[0]
+    if wanted not in names:
+        raise SettingError(
+            f"Expected an instruction set that runs here, one of {', '.join(names)}, "
+            f"got {wanted!r}. Unset {OVERRIDE} to take the best."
+        )
+    return wanted
+
+
+def load_kernels(name: str) -> Any:  # noqa: ANN401 - a compiled module
+    """Load compiled kernels.
+
+    Args:
+        name: From ``choose_instruction_set``.
+
+    Returns:
+        The module.
+    """
+    return _module(name)
+
+
+def _module(name: str) -> Any:  # noqa: ANN401
+    return importlib.import_module(f"{__package__}._{name}")
