@@ -157,7 +157,7 @@ class Cheat:
         rows = cutoffs[:, None] + np.arange(1, self.spec.horizon + 1)
         band = self.blur * (2 * LEVELS - 1)
         return Forecast(
-            symbols=np.array([bars.symbol_of(int(row)) for row in cutoffs]),
+            symbols=bars.names(cutoffs),
             cutoffs=bars.dates[cutoffs],
             target_dates=bars.dates[rows],
             last_close=bars.close[cutoffs],

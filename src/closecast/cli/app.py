@@ -14,6 +14,7 @@ from closecast.training.settings import Settings
 
 if TYPE_CHECKING:
     from closecast.experiments.forecaster import Evaluation, Forecaster
+    from closecast.market.bars import Bars
 
 app = typer.Typer(
     name="closecast",
@@ -75,8 +76,8 @@ def demo(
     as_json: AsJson = False,
 ) -> None:
     """Tell the whole story on embedded real prices."""
-    forecaster = _fit("sample", {})
-    _finish(forecaster, "sample", out, as_json)
+    bars = _read("sample")
+    _finish(_fit(_new({}), bars), bars, "sample", out, as_json)
 
 
 @app.command()
@@ -88,7 +89,7 @@ def train(
     as_json: AsJson = False,
 ) -> None:
     """Train a model on the oldest bars; the newest fifth stays unseen."""
-    forecaster = _fit(prices, settings)
+    forecaster = _fit(_new(settings), _read(prices))
     forecaster.save(out)
     curve = forecaster.model.curve
     if as_json:
@@ -138,7 +139,7 @@ def evaluate(
     as_json: AsJson = False,
 ) -> None:
     """Score a model beside the baselines on bars it never trained on."""
-    _finish(_load(model), prices, out, as_json)
+    _finish(_load(model), _read(prices), prices, out, as_json)
 
 
 @app.command()
@@ -155,7 +156,7 @@ def report(
         say(f"Report: {path}")
 
 
-def _read(prices: str) -> Any:  # noqa: ANN401  Bars, imported when needed
+def _read(prices: str) -> "Bars":
     if prices == "sample":
         from closecast.market.sample import sample_bars
 
@@ -165,10 +166,13 @@ def _read(prices: str) -> Any:  # noqa: ANN401  Bars, imported when needed
     return bars_of(prices)
 
 
-def _fit(prices: str, settings: dict[str, object]) -> "Forecaster":
+def _new(settings: dict[str, object]) -> "Forecaster":
     from closecast.experiments.forecaster import Forecaster
 
-    forecaster, bars = Forecaster(**settings), _read(prices)
+    return Forecaster(**settings)
+
+
+def _fit(forecaster: "Forecaster", bars: "Bars") -> "Forecaster":
     with training_progress() as on_epoch:
         return forecaster.fit(bars, on_epoch=on_epoch)
 
@@ -180,9 +184,13 @@ def _load(folder: Path) -> "Forecaster":
 
 
 def _finish(
-    forecaster: "Forecaster", prices: str, out: Path | None, as_json: bool
+    forecaster: "Forecaster",
+    bars: "Bars",
+    prices: str,
+    out: Path | None,
+    as_json: bool,
 ) -> None:
-    evaluation = forecaster.evaluate(_read(prices))
+    evaluation = forecaster.evaluate(bars)
     if out is not None:
         _write(out, forecaster, evaluation, prices)
     if as_json:

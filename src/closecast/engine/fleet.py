@@ -5,6 +5,7 @@ windows are shuffled is settled here once, so that engines can be held against e
 other.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
@@ -259,4 +260,29 @@ def require_fit(data: WindowData, network: NetworkConfig) -> None:
         raise SettingError(
             "Expected a network whose (input_size, state_size, horizon) is the data's "
             f"{has}, got {wants}. Make both from the same settings."
+        )
+
+
+def refuse_divergence(
+    member: Member, epoch: int, train_loss: float, validation_loss: float
+) -> None:
+    """Stop a training whose losses are no longer finite.
+
+    Args:
+        member: The member.
+        epoch: The epoch, counted from 1.
+        train_loss: Its training loss.
+        validation_loss: Its validation loss.
+
+    Raises:
+        TrainingError: One of them is not finite.
+    """
+    if not (math.isfinite(train_loss) and math.isfinite(validation_loss)):
+        config = member.optimizer
+        raise TrainingError(
+            f"Expected finite losses, got {train_loss:g} in training and "
+            f"{validation_loss:g} in validation (member {member.name}, epoch {epoch}, "
+            f"optimizer={config.optimizer}, learning_rate={config.learning_rate:g}, "
+            f"batch_size={config.batch_size}, seed={config.seed}). "
+            "Lower learning_rate."
         )

@@ -25,9 +25,10 @@ from closecast.engine.fleet import (
     Progress,
     TrainedMember,
     batches,
+    refuse_divergence,
     require_fit,
 )
-from closecast.errors import SettingError, TrainingError
+from closecast.errors import SettingError
 from closecast.market.bars import CLOSE, VOLUME
 from closecast.models.config import NetworkConfig, Weights, initial_weights
 from closecast.models.lstm import StackedLSTM, loss
@@ -191,7 +192,7 @@ def _train_member(
     for epoch in range(1, config.epochs + 1):
         train_loss.append(_train_epoch(network, optimizer, panel, member, epoch))
         validation_loss.append(_validation_loss(network, panel, member))
-        _refuse_divergence(member, epoch, train_loss[-1], validation_loss[-1])
+        refuse_divergence(member, epoch, train_loss[-1], validation_loss[-1])
         if validation_loss[-1] < best_loss:
             best_epoch, best_loss = epoch, validation_loss[-1]
             weights = _weights(network)
@@ -252,20 +253,6 @@ def _outputs(
         full = np.resize(chunk, INFERENCE_BATCH)
         raw.append(network(*panel.inputs(panel.rows(full)))[: len(chunk)])
     return torch.cat(raw)
-
-
-def _refuse_divergence(
-    member: Member, epoch: int, train_loss: float, validation_loss: float
-) -> None:
-    if not (math.isfinite(train_loss) and math.isfinite(validation_loss)):
-        config = member.optimizer
-        raise TrainingError(
-            f"Expected finite losses, got {train_loss:g} in training and "
-            f"{validation_loss:g} in validation (member {member.name}, epoch {epoch}, "
-            f"optimizer={config.optimizer}, learning_rate={config.learning_rate:g}, "
-            f"batch_size={config.batch_size}, seed={config.seed}). "
-            "Lower learning_rate."
-        )
 
 
 def _reporter(

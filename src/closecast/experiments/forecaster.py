@@ -3,7 +3,7 @@
 import json
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -280,10 +280,7 @@ class Forecaster:
             ModelError: ``fit`` was not called yet.
         """
         save(self.model, Path(folder))
-        stamps = [
-            {"name": result.name, "passed": result.passed, "detail": result.detail}
-            for result in self.leak_tests
-        ]
+        stamps = [asdict(result) for result in self.leak_tests]
         text = json.dumps(stamps, indent=2) + "\n"
         write_durably(Path(folder) / LEAK_TESTS_FILE, text.encode())
 

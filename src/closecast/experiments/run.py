@@ -72,7 +72,7 @@ def _recent_closes(bars: Bars) -> dict[str, Shaped[np.ndarray, " row"]]:
     rows = np.arange(len(bars))
     recent = rows[rows >= bars.ends - RECENT_CLOSES]
     return {
-        "symbol": np.array([bars.symbol_of(int(row)) for row in recent]),
+        "symbol": bars.names(recent),
         "date": bars.dates[recent],
         "close": bars.close[recent],
     }

@@ -137,6 +137,17 @@ class Bars:
         """
         return self.symbols[int(np.searchsorted(self.offsets, row, side="right")) - 1]
 
+    def names(self, rows: Int[np.ndarray, " some"]) -> Shaped[np.ndarray, " some"]:
+        """Name the symbols of many rows.
+
+        Args:
+            rows: Rows of the panel.
+
+        Returns:
+            Their symbols, in the same order.
+        """
+        return np.asarray(np.asarray(self.symbols)[self.symbol_ids[rows]])
+
     def select(self, keep: Bool[np.ndarray, " row"]) -> "Bars":
         """Keep some of the rows.
 

@@ -74,7 +74,7 @@ class TrainedModel:
             settings.head, raw, data.unit(cutoffs), self.residual_scale
         )
         return Forecast(
-            symbols=np.asarray(bars.symbols)[bars.symbol_ids[cutoffs]],
+            symbols=bars.names(cutoffs),
             cutoffs=bars.dates[cutoffs],
             target_dates=target_sessions(
                 bars, cutoffs, settings.horizon, settings.calendar

@@ -5,13 +5,8 @@ import pytest
 from scipy import stats
 
 from closecast.errors import TrainingError, WindowError
-from closecast.models.baselines.ewma_t import (
-    DF_BOUNDS,
-    FACTOR_BOUNDS,
-    HALF_LIFE,
-    fit_ewma_t,
-    fit_student_t,
-)
+from closecast.models.baselines.ewma_t import HALF_LIFE, fit_ewma_t
+from closecast.models.baselines.tails import DF_BOUNDS, FACTOR_BOUNDS, fit_student_t
 from closecast.windows.index import cutoffs_with_targets
 from closecast.windows.scaling import volatility
 from closecast.windows.spec import WindowSpec

@@ -23,10 +23,11 @@ from closecast.engine.fleet import (
     Progress,
     TrainedMember,
     batches,
+    refuse_divergence,
     require_fit,
 )
 from closecast.engine.native.kernels import choose_instruction_set, load_kernels
-from closecast.errors import SettingError, TrainingError
+from closecast.errors import SettingError
 from closecast.models.config import (
     NetworkConfig,
     Weights,
@@ -217,7 +218,7 @@ class _Fleet:
             validation_loss.append(native.loss(self.panel, validation))
             if self.stopped:
                 break
-            _refuse_divergence(member, epoch, train_loss[-1], validation_loss[-1])
+            refuse_divergence(member, epoch, train_loss[-1], validation_loss[-1])
             if validation_loss[-1] < best_loss:
                 best_epoch, best_loss = epoch, validation_loss[-1]
                 best = native.save()
@@ -338,17 +339,3 @@ def _memory() -> float:
     if hasattr(os, "sysconf") and "SC_PHYS_PAGES" in os.sysconf_names:
         return float(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
     return math.inf
-
-
-def _refuse_divergence(
-    member: Member, epoch: int, train_loss: float, validation_loss: float
-) -> None:
-    if not (math.isfinite(train_loss) and math.isfinite(validation_loss)):
-        config = member.optimizer
-        raise TrainingError(
-            f"Expected finite losses, got {train_loss:g} in training and "
-            f"{validation_loss:g} in validation (member {member.name}, epoch {epoch}, "
-            f"optimizer={config.optimizer}, learning_rate={config.learning_rate:g}, "
-            f"batch_size={config.batch_size}, seed={config.seed}). "
-            "Lower learning_rate."
-        )

@@ -60,7 +60,7 @@ class Historical:
                 mean[part, step - 1] = sample.mean(axis=1)
                 quantiles[part, step - 1] = _quantiles(np.sort(sample, axis=1))
         return Forecast(
-            symbols=np.asarray(bars.symbols)[bars.symbol_ids[cutoffs]],
+            symbols=bars.names(cutoffs),
             cutoffs=bars.dates[cutoffs],
             target_dates=target_sessions(bars, cutoffs, self.horizon, self.calendar),
             last_close=bars.close[cutoffs],

@@ -78,7 +78,7 @@ def location_scale_forecast(
         One window for each cutoff, in the same order.
     """
     return Forecast(
-        symbols=np.asarray(bars.symbols)[bars.symbol_ids[cutoffs]],
+        symbols=bars.names(cutoffs),
         cutoffs=bars.dates[cutoffs],
         target_dates=target_sessions(bars, cutoffs, mean.shape[1], calendar),
         last_close=bars.close[cutoffs],
