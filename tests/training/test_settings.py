@@ -26,6 +26,8 @@ OTHER = {
     "early_stopping": False,
     "patience": 2,
     "seed": 7,
+    "seeds": 3,
+    "calibrate": "conformal",
     "engine": "torch",
     "device": "cuda:1",
     "validation_start": "2012-01-03",
