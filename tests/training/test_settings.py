@@ -42,6 +42,7 @@ def test_every_setting_reaches_its_part():
     parts = (settings.window_spec, settings.network, settings.optimizer_config)
 
     elsewhere = {"engine", "device", "validation_start", "test_start", "calendar"}
+    elsewhere |= {"seeds", "calibrate"}
     for name in OTHER.keys() - elsewhere:
         values = [getattr(part, name) for part in parts if hasattr(part, name)]
         assert values
