@@ -1,16 +1,14 @@
 """Every command and where it lives. Heavy libraries load inside the command."""
 
-import inspect
-from collections.abc import Callable
-from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from closecast.cli.backtest import backtest
 from closecast.cli.data import app as data_app
+from closecast.cli.options import AsJson, ModelFolder, Prices, read, with_settings
 from closecast.cli.screen import say, say_json, training_progress
-from closecast.training.settings import Settings
 
 if TYPE_CHECKING:
     from closecast.experiments.forecaster import Evaluation, Forecaster
@@ -22,49 +20,8 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+app.command()(with_settings(backtest))
 app.add_typer(data_app, name="data", help="Look at prices before anything is trained.")
-
-Prices = Annotated[
-    str, typer.Argument(help="A CSV or Parquet file, a folder of them, or 'sample'.")
-]
-ModelFolder = Annotated[Path, typer.Argument(help="A folder that train wrote.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of words.")]
-
-
-def with_settings(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command one option for each setting; its last argument collects them.
-
-    Args:
-        command: Takes ``settings``, a dictionary of those that were given.
-
-    Returns:
-        A command whose signature typer reads.
-    """
-    signature = inspect.signature(command)
-    own = [p for p in signature.parameters.values() if p.name != "settings"]
-    options = [
-        inspect.Parameter(
-            field.name,
-            inspect.Parameter.KEYWORD_ONLY,
-            default=field.default,
-            annotation=Annotated[field.type, typer.Option(rich_help_panel="Settings")],
-        )
-        for field in fields(Settings)
-    ]
-
-    def run(**arguments: Any) -> None:  # noqa: ANN401  what typer parsed
-        settings = {option.name: arguments.pop(option.name) for option in options}
-        command(**arguments, settings=settings)
-
-    run.__doc__ = command.__doc__
-    run.__name__ = command.__name__
-    run.__signature__ = signature.replace(  # type: ignore[attr-defined]
-        parameters=[
-            *(p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in own),
-            *options,
-        ]
-    )
-    return run
 
 
 @app.command()
@@ -109,7 +66,7 @@ def forecast(
     """Forecast the next closes of every symbol."""
     from closecast.experiments.run import write_forecast
 
-    result = _load(model).forecast(_read(prices))
+    result = _load(model).forecast(read(prices))
     if out is not None:
         write_forecast(out, result)
     columns = {name: column.tolist() for name, column in result.to_columns().items()}
@@ -155,20 +112,10 @@ def report(
         say(f"Report: {path}")
 
 
-def _read(prices: str) -> Any:  # noqa: ANN401  Bars, imported when needed
-    if prices == "sample":
-        from closecast.market.sample import sample_bars
-
-        return sample_bars()
-    from closecast.market.readers import bars_of
-
-    return bars_of(prices)
-
-
 def _fit(prices: str, settings: dict[str, object]) -> "Forecaster":
     from closecast.experiments.forecaster import Forecaster
 
-    forecaster, bars = Forecaster(**settings), _read(prices)
+    forecaster, bars = Forecaster(**settings), read(prices)
     with training_progress() as on_epoch:
         return forecaster.fit(bars, on_epoch=on_epoch)
 
@@ -182,7 +129,7 @@ def _load(folder: Path) -> "Forecaster":
 def _finish(
     forecaster: "Forecaster", prices: str, out: Path | None, as_json: bool
 ) -> None:
-    evaluation = forecaster.evaluate(_read(prices))
+    evaluation = forecaster.evaluate(read(prices))
     if out is not None:
         _write(out, forecaster, evaluation, prices)
     if as_json:

@@ -158,6 +158,8 @@ def train_fleet(
     train_rows: Int[np.ndarray, " train"],
     validation_rows: Int[np.ndarray, " validation"],
     on_epoch: Callable[[Progress], None] | None = None,
+    *,
+    names: Sequence[str] | None = None,
 ) -> list[TrainedModel]:
     """Train one model for each of some settings, over the same windows.
 
@@ -167,6 +169,7 @@ def train_fleet(
         train_rows: Cutoffs to train on, each with a whole window.
         validation_rows: Cutoffs to stop and to measure the spread on.
         on_epoch: Called after each epoch of each model.
+        names: What messages call the models; "model 1" and so on if None.
 
     Returns:
         The models, in the order of their settings.
@@ -177,14 +180,11 @@ def train_fleet(
             training diverged.
         WindowError: A cutoff has no whole window.
     """
+    if names is None:
+        names = [f"model {number + 1}" for number in range(len(settings_list))]
     jobs = [
-        Job(
-            name=f"model {number}",
-            settings=settings,
-            train=train_rows,
-            validation=validation_rows,
-        )
-        for number, settings in enumerate(settings_list, start=1)
+        Job(name=name, settings=settings, train=train_rows, validation=validation_rows)
+        for name, settings in zip(names, settings_list, strict=True)
     ]
     return train_jobs(bars, jobs, on_epoch)
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from scipy.special import ndtri
 
 from closecast.errors import WindowError
-from closecast.evaluation.calibration import (
+from closecast.evaluation.conformal import (
     MEDIAN,
     NOMINAL,
     PROBABILITIES,
