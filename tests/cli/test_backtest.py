@@ -53,6 +53,15 @@ def test_json_is_json(prices):
     assert len(board["walk_forward"]["by_fold"]) == 2
 
 
+def test_training_tells_of_each_seed(prices, tmp_path):
+    """Two networks, two learning curves."""
+    train = ["train", prices, "--out", str(tmp_path / "model"), "--seeds", "2"]
+    done = CliRunner().invoke(app, [*train, *QUICK])
+
+    assert done.exit_code == 0, done.output
+    assert done.output.count("Trained 1 epochs, kept epoch 1.") == 2
+
+
 def test_too_short_a_file_is_an_error_and_writes_nothing(prices, tmp_path):
     """Eight quarters do not fit into a year."""
     done = backtest(prices, "--out", tmp_path / "run")

@@ -47,11 +47,13 @@ def train(
     """Train a model on the oldest bars; the newest fifth stays unseen."""
     forecaster = _fit(prices, settings)
     forecaster.save(out)
-    curve = forecaster.model.curve
+    curves = [member.curve for member in forecaster.model.members]
     if as_json:
-        say_json({"model": str(out), "best_epoch": curve.best_epoch})
+        say_json({"model": str(out), "best_epoch": curves[0].best_epoch})
     else:
-        say(f"Trained {len(curve.train_loss)} epochs, kept epoch {curve.best_epoch}.")
+        for curve in curves:
+            epochs = len(curve.train_loss)
+            say(f"Trained {epochs} epochs, kept epoch {curve.best_epoch}.")
         say(f"Leak tests passed: {len(forecaster.leak_tests)}.")
         say(f"Model: {out}")
 
