@@ -107,10 +107,9 @@ def test_the_evaluation_stands_beside_the_baselines(fitted, bars):
 
 def test_a_model_that_saw_the_next_block_is_refused(fitted, bars):
     """The date a model was fitted up to is audited, not believed."""
-    late = Forecaster()
-    late.settings = fitted.settings
     record = fitted.model.trained_on | {"last_date": str(bars.dates[-1])}
-    late._model = replace(fitted.model, trained_on=record)
+    model = replace(fitted.model, trained_on=record)
+    late = Forecaster.of_fitted(replace(fitted.fitted, model=model))
 
     with pytest.raises(LeakageError, match="closecast reached into it"):
         late.evaluate(bars)

@@ -1,5 +1,7 @@
 """Small models over a simulated market, trained once."""
 
+from dataclasses import replace
+
 import pytest
 
 from closecast.testing import random_walk
@@ -33,3 +35,9 @@ def rows(bars, settings):
 def model(bars, settings, rows):
     """A trained model with the Student-t head."""
     return train_fleet(bars, [settings], *rows)[0]
+
+
+@pytest.fixture(scope="session")
+def ensemble(bars, settings, rows):
+    """A model of three seeds."""
+    return train_fleet(bars, [replace(settings, seeds=3)], *rows)[0]

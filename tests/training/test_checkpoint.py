@@ -30,6 +30,25 @@ class TestRoundTrip:
         before, after = (m.forecast(bars, rows[1]) for m in (model, again))
         assert before.quantiles.tobytes() == after.quantiles.tobytes()
 
+    def test_an_ensemble_comes_back_whole(self, ensemble, bars, rows, tmp_path):
+        """Every network is there and the mixture is the same."""
+        again = load(save(ensemble, tmp_path))
+
+        assert [m.settings.seed for m in again.members] == [0, 1, 2]
+        before, after = (m.forecast(bars, rows[1]) for m in (ensemble, again))
+        assert before.quantiles.tobytes() == after.quantiles.tobytes()
+
+    def test_a_model_of_before_seeds_still_loads(self, model, tmp_path, monkeypatch):
+        """Settings that a version did not have yet keep their defaults."""
+        known = model.settings.to_dict()
+        older = {n: v for n, v in known.items() if n not in {"seeds", "calibrate"}}
+        monkeypatch.setattr(type(model.settings), "to_dict", lambda _: older)
+        save(model, tmp_path)
+        monkeypatch.undo()
+
+        assert load(tmp_path).settings == model.settings
+        assert sorted(path.name for path in tmp_path.iterdir()) == FILES
+
     def test_the_same_model_gives_the_same_bytes(self, model, tmp_path):
         """Saved twice, each file is the same, and no other file is left."""
         first, second = (save(model, tmp_path / name) for name in "ab")
@@ -90,11 +109,11 @@ class TestDamage:
 
     def test_another_format_is_refused(self, model, tmp_path, monkeypatch):
         """A model of a later version says so."""
-        monkeypatch.setattr(checkpoint, "FORMAT", 2)
+        monkeypatch.setattr(checkpoint, "FORMAT", 3)
         save(model, tmp_path)
         monkeypatch.undo()
 
-        with pytest.raises(ModelError, match="format 1, got 2"):
+        with pytest.raises(ModelError, match="format 1 or 2, got 3"):
             load(tmp_path)
 
     def test_weights_of_another_shape_are_refused(self, model, tmp_path):
@@ -111,6 +130,17 @@ class TestDamage:
         save(model, tmp_path)
 
         with pytest.raises(ModelError, match=r"'attention'.*version of closecast"):
+            load(tmp_path)
+
+    def test_a_sibling_of_another_ensemble_is_refused(
+        self, ensemble, settings, bars, rows, tmp_path
+    ):
+        """A network that is whole but not the one that was saved is damage too."""
+        save(ensemble, tmp_path)
+        (other,) = train_fleet(bars, [replace(settings, seed=1, epochs=1)], *rows)
+        save(other, tmp_path / "siblings" / "seed_1")
+
+        with pytest.raises(ModelError, match=r"another content .*seed_1"):
             load(tmp_path)
 
 

@@ -26,6 +26,8 @@ OTHER = {
     "early_stopping": False,
     "patience": 2,
     "seed": 7,
+    "seeds": 3,
+    "calibrate": "conformal",
     "engine": "torch",
     "device": "cuda:1",
     "validation_start": "2012-01-03",
@@ -40,6 +42,7 @@ def test_every_setting_reaches_its_part():
     parts = (settings.window_spec, settings.network, settings.optimizer_config)
 
     elsewhere = {"engine", "device", "validation_start", "test_start", "calendar"}
+    elsewhere |= {"seeds", "calibrate"}
     for name in OTHER.keys() - elsewhere:
         values = [getattr(part, name) for part in parts if hasattr(part, name)]
         assert values

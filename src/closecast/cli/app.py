@@ -1,16 +1,14 @@
 """Every command and where it lives. Heavy libraries load inside the command."""
 
-import inspect
-from collections.abc import Callable
-from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from closecast.cli.backtest import backtest
 from closecast.cli.data import app as data_app
+from closecast.cli.options import AsJson, ModelFolder, Prices, read, with_settings
 from closecast.cli.screen import say, say_json, training_progress
-from closecast.training.settings import Settings
 
 if TYPE_CHECKING:
     from closecast.experiments.forecaster import Evaluation, Forecaster
@@ -23,49 +21,8 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+app.command()(with_settings(backtest))
 app.add_typer(data_app, name="data", help="Look at prices before anything is trained.")
-
-Prices = Annotated[
-    str, typer.Argument(help="A CSV or Parquet file, a folder of them, or 'sample'.")
-]
-ModelFolder = Annotated[Path, typer.Argument(help="A folder that train wrote.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of words.")]
-
-
-def with_settings(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command one option for each setting; its last argument collects them.
-
-    Args:
-        command: Takes ``settings``, a dictionary of those that were given.
-
-    Returns:
-        A command whose signature typer reads.
-    """
-    signature = inspect.signature(command)
-    own = [p for p in signature.parameters.values() if p.name != "settings"]
-    options = [
-        inspect.Parameter(
-            field.name,
-            inspect.Parameter.KEYWORD_ONLY,
-            default=field.default,
-            annotation=Annotated[field.type, typer.Option(rich_help_panel="Settings")],
-        )
-        for field in fields(Settings)
-    ]
-
-    def run(**arguments: Any) -> None:  # noqa: ANN401  what typer parsed
-        settings = {option.name: arguments.pop(option.name) for option in options}
-        command(**arguments, settings=settings)
-
-    run.__doc__ = command.__doc__
-    run.__name__ = command.__name__
-    run.__signature__ = signature.replace(  # type: ignore[attr-defined]
-        parameters=[
-            *(p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in own),
-            *options,
-        ]
-    )
-    return run
 
 
 @app.command()
@@ -76,7 +33,7 @@ def demo(
     as_json: AsJson = False,
 ) -> None:
     """Tell the whole story on embedded real prices."""
-    bars = _read("sample")
+    bars = read("sample")
     _finish(_fit(_new({}), bars), bars, "sample", out, as_json)
 
 
@@ -89,13 +46,15 @@ def train(
     as_json: AsJson = False,
 ) -> None:
     """Train a model on the oldest bars; the newest fifth stays unseen."""
-    forecaster = _fit(_new(settings), _read(prices))
+    forecaster = _fit(_new(settings), read(prices))
     forecaster.save(out)
-    curve = forecaster.model.curve
+    curves = [member.curve for member in forecaster.model.members]
     if as_json:
-        say_json({"model": str(out), "best_epoch": curve.best_epoch})
+        say_json({"model": str(out), "best_epoch": curves[0].best_epoch})
     else:
-        say(f"Trained {len(curve.train_loss)} epochs, kept epoch {curve.best_epoch}.")
+        for curve in curves:
+            epochs = len(curve.train_loss)
+            say(f"Trained {epochs} epochs, kept epoch {curve.best_epoch}.")
         say(f"Leak tests passed: {len(forecaster.leak_tests)}.")
         say(f"Model: {out}")
 
@@ -110,7 +69,7 @@ def forecast(
     """Forecast the next closes of every symbol."""
     from closecast.experiments.run import write_forecast
 
-    result = _load(model).forecast(_read(prices))
+    result = _load(model).forecast(read(prices))
     if out is not None:
         write_forecast(out, result)
     columns = {name: column.tolist() for name, column in result.to_columns().items()}
@@ -139,7 +98,7 @@ def evaluate(
     as_json: AsJson = False,
 ) -> None:
     """Score a model beside the baselines on bars it never trained on."""
-    _finish(_load(model), _read(prices), prices, out, as_json)
+    _finish(_load(model), read(prices), prices, out, as_json)
 
 
 @app.command()
@@ -154,16 +113,6 @@ def report(
         say_json({"report": str(path)})
     else:
         say(f"Report: {path}")
-
-
-def _read(prices: str) -> "Bars":
-    if prices == "sample":
-        from closecast.market.sample import sample_bars
-
-        return sample_bars()
-    from closecast.market.readers import bars_of
-
-    return bars_of(prices)
 
 
 def _new(settings: dict[str, object]) -> "Forecaster":

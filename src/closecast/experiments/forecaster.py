@@ -5,25 +5,22 @@ import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from jaxtyping import Int
 
 from closecast.engine.fleet import Progress
 from closecast.errors import ClosecastWarning, ModelError, WindowError
+from closecast.evaluation.conformal import Conformal
 from closecast.evaluation.scoreboard import Scoreboard, score
+from closecast.experiments.fitted import Fitted, fitted_on
+from closecast.experiments.record import block_of, data_of, stamps_of
 from closecast.forecast import Forecast
+from closecast.forecast import Forecaster as ForecasterProtocol
 from closecast.market.bars import Bars
 from closecast.market.readers import bars_of, frame_kind, frame_of
-from closecast.models.baselines import (
-    Baseline,
-    Drift,
-    Historical,
-    MovingAverage,
-    Zero,
-    fit_baselines,
-)
+from closecast.models.baselines import fit_baselines
 from closecast.training.checkpoint import load, save, write_durably
 from closecast.training.model import TrainedModel, train_fleet
 from closecast.training.settings import Settings
@@ -36,16 +33,15 @@ from closecast.windows import (
     split_by_date,
 )
 from closecast.windows.index import short_symbols
-from closecast.windows.leakage import (
-    LeakResult,
-    require_no_leak,
-    run_leak_tests,
-    scaler_audit,
-    target_overlap,
-)
+from closecast.windows.leakage import LeakResult, require_no_leak, scaler_audit
 from closecast.windows.scaling import volatility
+from closecast.windows.walk_forward import FOLDS, REFIT_EVERY
+
+if TYPE_CHECKING:
+    from closecast.experiments.backtest import Backtest
 
 LEAK_TESTS_FILE = "leak_tests.json"
+CALIBRATION_FILE = "calibration.json"
 
 SHORT_NAMED = 5
 """Symbols too short for a window that a note names, at most."""
@@ -53,6 +49,10 @@ SHORT_NAMED = 5
 ONE_OF_EACH = (
     "These are figures of one split by date and of one seed: another period or seed "
     "may say otherwise."
+)
+ONE_SPLIT = (
+    "These are figures of one split by date and of {seeds} seeds that forecast "
+    "together: another period may say otherwise."
 )
 
 
@@ -82,7 +82,9 @@ class Evaluation:
     @property
     def why(self) -> tuple[str, ...]:
         """The figures behind the verdict, a sentence each."""
-        return (*self.scoreboard.why, ONE_OF_EACH)
+        seeds = self.settings.seeds
+        caution = ONE_OF_EACH if seeds == 1 else ONE_SPLIT.format(seeds=seeds)
+        return (*self.scoreboard.why, caution)
 
     def to_dict(self) -> dict[str, Any]:
         """Lay everything out for ``scoreboard.json``.
@@ -93,22 +95,13 @@ class Evaluation:
         return {
             **self.scoreboard.to_dict(),
             "why": list(self.why),
-            "leak_tests": {
-                result.name: {"passed": result.passed, "detail": result.detail}
-                for result in self.leak_tests
-            },
-            "data": {
-                "fingerprint": self.bars.fingerprint,
-                "symbols": list(self.bars.symbols),
-                "first": str(self.bars.dates.min()),
-                "last": str(self.bars.dates.max()),
-                "bars": len(self.bars),
-            },
+            "leak_tests": stamps_of(self.leak_tests),
+            "data": data_of(self.bars),
             "split": {
-                name: _block(self.bars, getattr(self.split, name))
+                name: block_of(self.bars, getattr(self.split, name))
                 for name in ("train", "validation", "test")
             },
-            "seeds": 1,
+            "seeds": self.settings.seeds,
             "settings": self.settings.to_dict(),
         }
 
@@ -126,22 +119,36 @@ class Forecaster:
 
     def __init__(self, **settings: object) -> None:
         self.settings = Settings.of(settings)
-        self.leak_tests: tuple[LeakResult, ...] = ()
-        self._model: TrainedModel | None = None
+        self._fitted: Fitted | None = None
 
     @property
-    def model(self) -> TrainedModel:
-        """The trained model.
+    def fitted(self) -> Fitted:
+        """The trained model with its calibration and stamps.
 
         Raises:
             ModelError: ``fit`` was not called yet.
         """
-        if self._model is None:
+        if self._fitted is None:
             raise ModelError(
                 "Expected a fitted Forecaster, got one without weights. Call fit "
                 "first, or Forecaster.load."
             )
-        return self._model
+        return self._fitted
+
+    @property
+    def model(self) -> TrainedModel:
+        """The trained model."""
+        return self.fitted.model
+
+    @property
+    def voice(self) -> ForecasterProtocol[Bars]:
+        """What forecasts: the model, its intervals calibrated where settings ask."""
+        return self.fitted.voice
+
+    @property
+    def leak_tests(self) -> tuple[LeakResult, ...]:
+        """Outcomes of the leak tests; none before ``fit``."""
+        return () if self._fitted is None else self._fitted.leak_tests
 
     @property
     def spec(self) -> WindowSpec:
@@ -179,15 +186,81 @@ class Forecaster:
         (model,) = train_fleet(
             bars, [settings], split.train, split.validation, on_epoch
         )
-        every = np.concatenate([split.train, split.validation, split.test])
-        leak_tests = [
-            *run_leak_tests(model, bars, every),
-            target_overlap(bars, split, self.spec),
-            scaler_audit(_fitted_on([model]), str(split.validation_start)),
-        ]
-        require_no_leak(leak_tests)
-        self.settings, self.leak_tests, self._model = settings, tuple(leak_tests), model
+        return self.adopt(model, bars, split)
+
+    def adopt(self, model: TrainedModel, bars: Bars, split: Split) -> "Forecaster":
+        """Take a model that was trained elsewhere, once it passes the leak tests.
+
+        Args:
+            model: The model.
+            bars: The panel that it was trained on.
+            split: The blocks that it was trained by.
+
+        Returns:
+            Itself, fitted.
+
+        Raises:
+            LeakageError: A forecast could have seen its own answer.
+            WindowError: There are too few validation windows to calibrate on.
+        """
+        return self._take(Fitted.of(model, bars, split))
+
+    def _take(self, fitted: Fitted) -> "Forecaster":
+        self.settings, self._fitted = fitted.model.settings, fitted
         return self
+
+    @classmethod
+    def of_fitted(cls, fitted: Fitted) -> "Forecaster":
+        """Make a forecaster of a model that has passed the leak tests.
+
+        Args:
+            fitted: The model with its stamps.
+
+        Returns:
+            A fitted forecaster.
+        """
+        return cls()._take(fitted)
+
+    def cross_validate(
+        self,
+        prices: object,
+        folds: int = FOLDS,
+        *,
+        refit: bool = True,
+        expanding: bool = False,
+        refit_every: int = REFIT_EVERY,
+        on_epoch: Callable[[Progress], None] | None = None,
+    ) -> "Backtest":
+        """Walk forward: train, test on the sessions that follow, step on, again.
+
+        The forecaster itself stays as it is; each fold trains a model of its own.
+
+        Args:
+            prices: A frame, a path or a panel.
+            folds: Test blocks, end to end, of the newest sessions.
+            refit: Whether each fold trains again; otherwise the first fold's model
+                and baselines are tested on all.
+            expanding: Whether a fold trains from the first session on; otherwise the
+                training block rolls.
+            refit_every: Sessions of a test block.
+            on_epoch: Called after every epoch, for progress.
+
+        Returns:
+            Scores over all folds and of each, and every forecast.
+
+        Raises:
+            BarsError: The prices break a rule.
+            SettingError: A date of a single split is set.
+            WindowError: They are too short for a fold.
+            TrainingError: A training diverged.
+            LeakageError: A forecast could have seen its own answer.
+        """
+        from closecast.experiments.backtest import Plan, backtest
+
+        plan = Plan(
+            folds=folds, refit=refit, expanding=expanding, refit_every=refit_every
+        )
+        return backtest(bars_of(prices), self.settings, plan, on_epoch)
 
     def predict(
         self, prices: object, cutoffs: str | Sequence[str] | None = None
@@ -227,9 +300,9 @@ class Forecaster:
             WindowError: No symbol has a context at a cutoff.
             ModelError: ``fit`` was not called yet.
         """
-        model, rows = self.model, _rows(bars, self.spec, cutoffs)
+        voice, rows = self.voice, _rows(bars, self.spec, cutoffs)
         _tell_short(bars, self.spec.context_length, "the forecast")
-        return model.forecast(bars, rows)
+        return voice.forecast(bars, rows)
 
     def evaluate(self, prices: object) -> Evaluation:
         """Score every window of the test block beside the baselines.
@@ -247,14 +320,14 @@ class Forecaster:
             ModelError: ``fit`` was not called yet.
             LeakageError: Something fitted has seen a bar of a later block.
         """
-        model, bars = self.model, bars_of(prices)
+        voice, bars = self.voice, bars_of(prices)
         split = self._split(bars)
         baselines = fit_baselines(bars, split.train, self.spec, self.settings.calendar)
         forecasts = {
-            one.name: one.forecast(bars, split.test) for one in (model, *baselines)
+            one.name: one.forecast(bars, split.test) for one in (voice, *baselines)
         }
         audit = scaler_audit(
-            _fitted_on([model, *baselines]), str(split.validation_start)
+            fitted_on([self.model, *baselines]), str(split.validation_start)
         )
         require_no_leak([audit])
         truth = WindowData.of(bars, self.spec).target(split.test)
@@ -283,6 +356,10 @@ class Forecaster:
         stamps = [asdict(result) for result in self.leak_tests]
         text = json.dumps(stamps, indent=2) + "\n"
         write_durably(Path(folder) / LEAK_TESTS_FILE, text.encode())
+        conformal = self.fitted.conformal
+        if conformal is not None:
+            text = json.dumps(conformal.to_dict()) + "\n"
+            write_durably(Path(folder) / CALIBRATION_FILE, text.encode())
 
     @classmethod
     def load(cls, folder: str | Path) -> "Forecaster":
@@ -297,15 +374,30 @@ class Forecaster:
         Raises:
             ModelError: The folder is missing, damaged or of another kind.
         """
-        forecaster = cls()
-        forecaster._model = load(Path(folder))
-        forecaster.settings = forecaster._model.settings
-        forecaster.leak_tests = _stamps(Path(folder) / LEAK_TESTS_FILE)
-        return forecaster
+        model = load(Path(folder))
+        calibrated = model.settings.calibrate == "conformal"
+        path = Path(folder) / CALIBRATION_FILE
+        return cls.of_fitted(
+            Fitted(
+                model=model,
+                conformal=_read_calibration(path) if calibrated else None,
+                leak_tests=_stamps(Path(folder) / LEAK_TESTS_FILE),
+            )
+        )
 
     def _split(self, bars: Bars) -> Split:
         dates = (self.settings.validation_start, self.settings.test_start)
         return split_by_date(bars, self.spec, *dates)
+
+
+def _read_calibration(path: Path) -> Conformal:
+    try:
+        return Conformal.of(json.loads(path.read_text()))
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise ModelError(
+            f"Expected a calibration, got none that can be read ({path}: {error}). "
+            "Train the model again."
+        ) from error
 
 
 def _stamps(path: Path) -> tuple[LeakResult, ...]:
@@ -330,29 +422,6 @@ def _tell_short(bars: Bars, needed: int, what: str) -> None:
             ClosecastWarning,
             stacklevel=3,
         )
-
-
-def _fitted_on(
-    models: Sequence[TrainedModel | Baseline],
-) -> dict[str, tuple[str, str]]:
-    # First and last bar that each has fitted something to; some fit nothing.
-    fitted = {}
-    for model in models:
-        if isinstance(model, TrainedModel):
-            record = model.trained_on
-            fitted[model.name] = (record["first_date"], record["last_date"])
-        elif not isinstance(model, Zero | Drift | MovingAverage | Historical):
-            fitted[model.name] = (model.first_date, model.last_date)
-    return fitted
-
-
-def _block(bars: Bars, cutoffs: Int[np.ndarray, " window"]) -> dict[str, Any]:
-    dates = bars.dates[cutoffs]
-    return {
-        "first": str(dates.min()),
-        "last": str(dates.max()),
-        "windows": len(cutoffs),
-    }
 
 
 def _rows(

@@ -32,7 +32,7 @@ def write_run(
     bars = evaluation.bars
     forecaster.save(folder / "model")
     write_forecast(folder / "forecast.csv", forecaster.forecast(bars))
-    write_table(folder / "closes.csv", _recent_closes(bars))
+    write_table(folder / "closes.csv", recent_closes(bars))
     board = evaluation.to_dict()
     board["data"]["source"] = source
     text = json.dumps(board, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
@@ -68,7 +68,15 @@ def _text(value: object) -> str:
     return f"{value:.10g}" if isinstance(value, float) else str(value)
 
 
-def _recent_closes(bars: Bars) -> dict[str, Shaped[np.ndarray, " row"]]:
+def recent_closes(bars: Bars) -> dict[str, Shaped[np.ndarray, " row"]]:
+    """Take the closes that a report draws before a forecast.
+
+    Args:
+        bars: The panel.
+
+    Returns:
+        Columns symbol, date and close of the last sessions of each symbol.
+    """
     rows = np.arange(len(bars))
     recent = rows[rows >= bars.ends - RECENT_CLOSES]
     return {

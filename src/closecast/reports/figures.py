@@ -120,7 +120,7 @@ def draw_fan(fan: Fan, name: str) -> Markup:
         f"{last:.6g}, and the forecast up to {end.date}: median {end.median:.6g}, "
         f"80 % interval {end.q10:.6g} to {end.q90:.6g}."
     )
-    with _canvas(4.0, 2.6) as (figure, axes):
+    with canvas(4.0, 2.6) as (figure, axes):
         past = range(1 - len(fan.closes), 1)
         axes.plot(past, [row.close for row in fan.closes], color=INK, linewidth=1.3)
         for low, high, alpha in bands:
@@ -137,7 +137,7 @@ def draw_fan(fan: Fan, name: str) -> Markup:
         axes.plot(ahead[1:], median[1:], "o", color=ACCENT, markersize=2.6)
         axes.axvline(0, color=MUTED, linewidth=0.7, linestyle=(0, (2, 3)))
         _session_ticks(axes, fan)
-        return _inline(figure, name, label)
+        return inline(figure, name, label)
 
 
 def _session_ticks(axes: Axes, fan: Fan) -> None:
@@ -170,7 +170,7 @@ def draw_skill(scores: Sequence[Score], measure: str, name: str) -> Markup:
     skills = "skill_crps_vs" if measure == "crps" else "skill_rmse_vs"
     values = "dm_p_vs" if measure == "crps" else "dm_p_mean_vs"
     told = []
-    with _canvas(4.3, 2.8) as (figure, axes):
+    with canvas(4.3, 2.8) as (figure, axes):
         axes.axhline(0, color=MUTED, linewidth=1.0)
         for place, baseline in enumerate(getattr(judged[0], skills)):
             colour, marker, dash = STYLES[place % len(STYLES)]
@@ -192,7 +192,7 @@ def draw_skill(scores: Sequence[Score], measure: str, name: str) -> Markup:
             )  # fmt: skip
         _horizon_axis(axes, judged, f"skill in {measure.upper()}, %")
         label = f"Skill in {measure.upper()} by horizon. Against {'; '.join(told)}."
-        return _inline(figure, name, label)
+        return inline(figure, name, label)
 
 
 def _markers(
@@ -234,7 +234,7 @@ def draw_coverage(scores: Sequence[Score], level: int, name: str) -> Markup:
     models = list(dict.fromkeys(score.model for score in scores))
     styles = iter(STYLES * len(models))
     seen = [float(level)]
-    with _canvas(4.3, 2.8) as (figure, axes):
+    with canvas(4.3, 2.8) as (figure, axes):
         axes.axhline(
             level, color=INK, linewidth=1.1, linestyle=(0, (5, 3)), label="promised"
         )
@@ -257,7 +257,7 @@ def draw_coverage(scores: Sequence[Score], level: int, name: str) -> Markup:
         held = [height for _, height in _coverage(_rows(scores, JUDGED), level)]
         told = f"closecast {_range(held)} %" if held else "closecast not measured"
         label = f"Coverage of the {level} % interval by horizon: {told}."
-        return _inline(figure, name, label)
+        return inline(figure, name, label)
 
 
 def _coverage(rows: Sequence[Score], level: int) -> list[tuple[int, float]]:
@@ -280,7 +280,7 @@ def draw_learning(epochs: Sequence[Epoch], best_epoch: int, name: str) -> Markup
         ("training", "train_loss", MUTED, "--", "s"),
         ("validation", "validation_loss", ACCENT, "-", "o"),
     )
-    with _canvas(5.0, 2.9) as (figure, axes):
+    with canvas(5.0, 2.9) as (figure, axes):
         for label, field, colour, dash, marker in curves:
             points = [
                 (row.epoch, loss)
@@ -301,7 +301,7 @@ def draw_learning(epochs: Sequence[Epoch], best_epoch: int, name: str) -> Markup
             f"Training and validation loss over {len(epochs)} epochs; "
             f"the weights of epoch {best_epoch} were kept."
         )
-        return _inline(figure, name, text)
+        return inline(figure, name, text)
 
 
 def _rows(scores: Sequence[Score], model: str) -> list[Score]:
@@ -341,18 +341,35 @@ def _legend(axes: Axes) -> None:
 
 
 @contextmanager
-def _canvas(width: float, height: float) -> Iterator[tuple[Figure, Axes]]:
-    # Open a figure of this size, in inches, drawn and saved under one style.
+def canvas(width: float, height: float) -> Iterator[tuple[Figure, Axes]]:
+    """Open a figure that is drawn and saved under one style.
+
+    Args:
+        width: In inches.
+        height: In inches.
+
+    Yields:
+        The figure and its axes.
+    """
     with mpl.rc_context(DRAWING):
         figure = Figure(figsize=(width, height), layout="constrained")
         yield figure, figure.add_subplot()
 
 
-def _inline(figure: Figure, name: str, label: str) -> Markup:
-    # Turn a figure into an ``<svg>`` that can stand in a page beside others.
-    #
-    # The prologue, the metadata and the namespaces go; the ids get the figure's
-    # name in front; colours become the page's variables.
+def inline(figure: Figure, name: str, label: str) -> Markup:
+    """Turn a figure into an ``<svg>`` that can stand in a page beside others.
+
+    The prologue, the metadata and the namespaces go; the ids get the figure's
+    name in front; colours become the page's variables.
+
+    Args:
+        figure: A figure of ``canvas``.
+        name: A name that no other figure of the page has.
+        label: What it shows, in words.
+
+    Returns:
+        The ``<svg>``.
+    """
     drawn = io.BytesIO()
     figure.savefig(drawn, format="svg", metadata={"Date": None}, transparent=True)
     svg = drawn.getvalue().decode()

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
 
 from closecast.reports.figures import (
     draw_coverage,
@@ -19,6 +20,7 @@ from closecast.reports.figures import (
     draw_skill,
     model_name,
 )
+from closecast.reports.folds import draw_folds_of
 from closecast.reports.story import JUDGED, Fan, Score, Story, load_story
 from closecast.training.checkpoint import write_durably
 
@@ -72,11 +74,12 @@ NAMED_SYMBOLS = 6
 """Symbols named in the title; of more only the number is told."""
 
 
-def render(story: Story) -> str:
+def render(story: Story, folds_figure: Markup | None = None) -> str:
     """Write the report of a run.
 
     Args:
         story: What the run found.
+        folds_figure: The folds of a walk forward; None for one split.
 
     Returns:
         One HTML page. The same story gives the same text.
@@ -99,7 +102,13 @@ def render(story: Story) -> str:
         model_name=model_name,
     )
     page = environment.get_template(TEMPLATE)
-    return page.render(story=story, dash=NONE, **_figures(story), **_tables(story))
+    return page.render(
+        story=story,
+        folds_figure=folds_figure,
+        dash=NONE,
+        **_figures(story),
+        **_tables(story),
+    )
 
 
 def write_report(folder: Path) -> Path:
@@ -115,7 +124,8 @@ def write_report(folder: Path) -> Path:
         ModelError: A file of the run is missing or damaged.
     """
     path = folder / "report.html"
-    write_durably(path, render(load_story(folder)).encode())
+    page = render(load_story(folder), draw_folds_of(folder))
+    write_durably(path, page.encode())
     return path
 
 

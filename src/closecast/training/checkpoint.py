@@ -1,13 +1,15 @@
 """A trained model as a folder: safetensors and JSON, checked before it is believed.
 
 ``model.safetensors`` holds the weights, ``metrics.jsonl`` one line an epoch and
-``model.json`` the rest with the SHA-256 of all three. Nothing is ever unpickled.
+``model.json`` the rest with the SHA-256 of all three. The networks of further seeds
+lie as folders of the same kind in ``siblings/``. Nothing is ever unpickled.
 """
 
 import hashlib
 import json
 import os
 import platform
+from collections.abc import Mapping
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -20,7 +22,10 @@ from closecast.models.config import Weights, weight_shapes
 from closecast.training.model import TrainedModel
 from closecast.training.settings import Settings
 
-FORMAT = 1
+FORMAT, ENSEMBLE_FORMAT = 1, 2
+"""One network, and one with siblings: an older version refuses the second."""
+
+SIBLINGS = "siblings"
 WEIGHTS, METRICS, MODEL = "model.safetensors", "metrics.jsonl", "model.json"
 
 
@@ -44,6 +49,15 @@ def save(model: TrainedModel, folder: Path | str) -> Path:
     weights = to_bytes(dict(model.weights))
     metrics = _metrics_bytes(model.curve)
     document = _document(model, weights, metrics)
+    if model.siblings:
+        document["format"] = ENSEMBLE_FORMAT
+        document[SIBLINGS] = {
+            path.name: _sha256((path / MODEL).read_bytes())
+            for path in (
+                save(sibling, folder / SIBLINGS / f"seed_{sibling.settings.seed}")
+                for sibling in model.siblings
+            )
+        }
     document["sha256"] = _sha256(_canonical(document))
     text = json.dumps(document, indent=2, allow_nan=False) + "\n"
     write_durably(folder / WEIGHTS, weights)
@@ -84,6 +98,7 @@ def load(folder: Path | str) -> TrainedModel:
         curve=_curve(metrics, document["best_epoch"]),
         residual_scale=None if residual_scale is None else np.asarray(residual_scale),
         trained_on=document["trained_on"],
+        siblings=_siblings(folder / SIBLINGS, document.get(SIBLINGS, {})),
     )
 
 
@@ -103,6 +118,12 @@ def write_durably(path: Path, content: bytes) -> None:
         beside.replace(path)
     finally:
         beside.unlink(missing_ok=True)
+
+
+def _siblings(folder: Path, sha256: Mapping[str, str]) -> tuple[TrainedModel, ...]:
+    for name, stated in sha256.items():
+        _read_checked(folder / name / MODEL, stated)
+    return tuple(load(folder / name) for name in sha256)
 
 
 def _document(model: TrainedModel, weights: bytes, metrics: bytes) -> dict[str, Any]:
@@ -159,10 +180,11 @@ def _read_document(folder: Path) -> dict[str, Any]:
     stated = document.pop("sha256", None) if isinstance(document, dict) else None
     if stated != _sha256(_canonical(document)):
         raise _damaged(path)
-    if document["format"] != FORMAT:
+    if document["format"] not in {FORMAT, ENSEMBLE_FORMAT}:
         raise ModelError(
-            f"Expected a model of format {FORMAT}, got {document['format']} ({path}). "
-            "Use the version of closecast that wrote it."
+            f"Expected a model of format {FORMAT} or {ENSEMBLE_FORMAT}, got "
+            f"{document['format']} ({path}). Use the version of closecast that wrote "
+            "it."
         )
     return dict(document)
 

@@ -1,7 +1,11 @@
-"""A trained model: weights with the settings and the record of what they saw."""
+"""A trained model: weights with the settings and the record of what they saw.
+
+A model of several seeds is one network and its siblings; together they forecast the
+mixture of their distributions.
+"""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -21,8 +25,12 @@ from closecast.market.bars import Bars
 from closecast.market.calendar import target_sessions
 from closecast.models.config import NetworkConfig, Weights
 from closecast.models.heads import distribution
+from closecast.training.ensemble import mixture_quantiles
 from closecast.training.settings import Settings
 from closecast.windows.scaling import WindowData
+
+MIXED_AT_ONCE = 1024
+"""Windows of an ensemble that are mixed at a time, to bound the memory."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -39,6 +47,7 @@ class TrainedModel:
             ``first_date`` and ``last_date`` of the bars that training saw, targets
             included, ``validation_last_date``, ``train_windows``,
             ``validation_windows``.
+        siblings: The networks of further seeds, each a model of its own.
     """
 
     settings: Settings
@@ -46,6 +55,15 @@ class TrainedModel:
     curve: LearningCurve
     residual_scale: Float[np.ndarray, " horizon"] | None
     trained_on: dict[str, Any]
+    siblings: tuple["TrainedModel", ...] = ()
+
+    @property
+    def members(self) -> tuple["TrainedModel", ...]:
+        """The networks one by one, each as a model without siblings."""
+        if not self.siblings:
+            return (self,)
+        first = replace(self.settings, seeds=1)
+        return (replace(self, settings=first, siblings=()), *self.siblings)
 
     @property
     def name(self) -> str:
@@ -67,12 +85,7 @@ class TrainedModel:
         """
         settings = self.settings
         _require_windows(bars, cutoffs, settings.context_length, 0)
-        data = WindowData.of(bars, settings.window_spec)
-        engine = choose_engine(settings.engine, settings.device)
-        raw = engine.outputs(data, settings.network, self.weights, cutoffs)
-        mean, quantiles = distribution(
-            settings.head, raw, data.unit(cutoffs), self.residual_scale
-        )
+        mean, quantiles = self._distribution(bars, cutoffs)
         return Forecast(
             symbols=bars.names(cutoffs),
             cutoffs=bars.dates[cutoffs],
@@ -84,6 +97,60 @@ class TrainedModel:
             quantiles=quantiles,
         )
 
+    def _distribution(
+        self, bars: Bars, cutoffs: Int[np.ndarray, " window"]
+    ) -> tuple[
+        Float[np.ndarray, "window horizon"],
+        Float[np.ndarray, "window horizon quantile"],
+    ]:
+        settings = self.settings
+        data = WindowData.of(bars, settings.window_spec)
+        engine = choose_engine(settings.engine, settings.device)
+        outputs = [
+            engine.outputs(data, settings.network, member.weights, cutoffs)
+            for member in (self, *self.siblings)
+        ]
+        unit = data.unit(cutoffs)
+        if not self.siblings:
+            return distribution(settings.head, outputs[0], unit, self.residual_scale)
+        chunks = [
+            self._mixed([raw[at : at + MIXED_AT_ONCE] for raw in outputs], part)
+            for at in range(0, max(len(cutoffs), 1), MIXED_AT_ONCE)
+            for part in (unit[at : at + MIXED_AT_ONCE],)
+        ]
+        means, quantiles = zip(*chunks, strict=True)
+        return np.concatenate(means), np.concatenate(quantiles)
+
+    def _mixed(
+        self, outputs: list[np.ndarray], unit: Float[np.ndarray, "window horizon"]
+    ) -> tuple[
+        Float[np.ndarray, "window horizon"],
+        Float[np.ndarray, "window horizon quantile"],
+    ]:
+        parts = [
+            distribution(self.settings.head, raw, unit, member.residual_scale)
+            for member, raw in zip((self, *self.siblings), outputs, strict=True)
+        ]
+        means, quantiles = (np.stack(arrays) for arrays in zip(*parts, strict=True))
+        return np.asarray(means.mean(axis=0)), mixture_quantiles(quantiles)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Job:
+    """One model to train, and the windows that it is trained on.
+
+    Attributes:
+        name: What messages call it.
+        settings: Its settings.
+        train: Cutoffs to train on, each with a whole window.
+        validation: Cutoffs to stop and to measure the spread on.
+    """
+
+    name: str
+    settings: Settings
+    train: Int[np.ndarray, " train"]
+    validation: Int[np.ndarray, " validation"]
+
 
 def train_fleet(
     bars: Bars,
@@ -91,6 +158,8 @@ def train_fleet(
     train_rows: Int[np.ndarray, " train"],
     validation_rows: Int[np.ndarray, " validation"],
     on_epoch: Callable[[Progress], None] | None = None,
+    *,
+    names: Sequence[str] | None = None,
 ) -> list[TrainedModel]:
     """Train one model for each of some settings, over the same windows.
 
@@ -100,6 +169,7 @@ def train_fleet(
         train_rows: Cutoffs to train on, each with a whole window.
         validation_rows: Cutoffs to stop and to measure the spread on.
         on_epoch: Called after each epoch of each model.
+        names: What messages call the models; "model 1" and so on if None.
 
     Returns:
         The models, in the order of their settings.
@@ -110,21 +180,61 @@ def train_fleet(
             training diverged.
         WindowError: A cutoff has no whole window.
     """
-    members = [
-        _member(bars, settings, number, train_rows, validation_rows)
-        for number, settings in enumerate(settings_list, start=1)
+    if names is None:
+        names = [f"model {number + 1}" for number in range(len(settings_list))]
+    jobs = [
+        Job(name=name, settings=settings, train=train_rows, validation=validation_rows)
+        for name, settings in zip(names, settings_list, strict=True)
     ]
-    models: dict[int, TrainedModel] = {}
-    for together in _same_data(settings_list):
-        settings = settings_list[together[0]]
+    return train_jobs(bars, jobs, on_epoch)
+
+
+def train_jobs(
+    bars: Bars,
+    jobs: Sequence[Job],
+    on_epoch: Callable[[Progress], None] | None = None,
+) -> list[TrainedModel]:
+    """Train models, each over its own windows, as one fleet where settings agree.
+
+    Args:
+        bars: The panel.
+        jobs: What to train; one with several seeds is as many networks.
+        on_epoch: Called after each epoch of each network.
+
+    Returns:
+        The models, in the order of the jobs.
+
+    Raises:
+        SettingError: The engine or the device is not there.
+        TrainingError: There is no window, a batch is larger than the data, or a
+            training diverged.
+        WindowError: A cutoff has no whole window.
+    """
+    members = [
+        (place, settings, _member(bars, job, settings))
+        for place, job in enumerate(jobs)
+        for settings in _by_seed(job.settings)
+    ]
+    networks: dict[int, list[TrainedModel]] = {place: [] for place in range(len(jobs))}
+    for together in _same_data([settings for _, settings, _ in members]):
+        settings = members[together[0]][1]
         data = WindowData.of(bars, settings.window_spec)
         engine = choose_engine(settings.engine, settings.device)
-        fleet = [members[place] for place in together]
-        for place, trained in zip(
-            together, engine.train(data, fleet, on_epoch), strict=True
-        ):
-            models[place] = _model(bars, settings_list[place], engine, data, trained)
-    return [models[place] for place in range(len(settings_list))]
+        fleet = [members[number] for number in together]
+        trained = engine.train(data, [member for _, _, member in fleet], on_epoch)
+        for (place, own, _), result in zip(fleet, trained, strict=True):
+            networks[place].append(_model(bars, own, engine, data, result))
+    return [_ensemble(job.settings, networks[n]) for n, job in enumerate(jobs)]
+
+
+def _by_seed(settings: Settings) -> list[Settings]:
+    seeds = range(settings.seed, settings.seed + settings.seeds)
+    return [replace(settings, seed=seed, seeds=1) for seed in seeds]
+
+
+def _ensemble(settings: Settings, networks: list[TrainedModel]) -> TrainedModel:
+    first, *others = networks
+    return replace(first, settings=settings, siblings=tuple(others))
 
 
 def _same_data(settings_list: Sequence[Settings]) -> list[list[int]]:
@@ -136,27 +246,22 @@ def _same_data(settings_list: Sequence[Settings]) -> list[list[int]]:
     return list(groups.values())
 
 
-def _member(
-    bars: Bars,
-    settings: Settings,
-    number: int,
-    train: Int[np.ndarray, " train"],
-    validation: Int[np.ndarray, " validation"],
-) -> Member:
-    for rows in (train, validation):
+def _member(bars: Bars, job: Job, settings: Settings) -> Member:
+    for rows in (job.train, job.validation):
         _require_windows(bars, rows, settings.context_length, settings.horizon)
+    seeds = job.settings.seeds
     member = Member(
-        name=f"model {number}",
+        name=job.name if seeds == 1 else f"{job.name}, seed {settings.seed}",
         network=settings.network,
         optimizer=settings.optimizer_config,
-        train=train,
-        validation=validation,
+        train=job.train,
+        validation=job.validation,
     )
-    if settings.batch_size > len(train):
+    if settings.batch_size > len(job.train):
         raise TrainingError(
-            f"Expected batch_size to be at most the {len(train)} training windows, got "
-            f"{settings.batch_size} ({member.name}). Lower batch_size or use a longer "
-            "series."
+            f"Expected batch_size to be at most the {len(job.train)} training windows, "
+            f"got {settings.batch_size} ({member.name}). Lower batch_size or use a "
+            "longer series."
         )
     return member
 

@@ -18,9 +18,19 @@ import numpy as np
 from closecast.engine import ENGINES
 from closecast.engine.fleet import OptimizerConfig
 from closecast.errors import SettingError
-from closecast.models.config import NetworkConfig, require_choice, require_whole
+from closecast.models.config import (
+    MAX_SEED,
+    NetworkConfig,
+    require_choice,
+    require_whole,
+)
 from closecast.windows.scaling import FEATURES
 from closecast.windows.spec import WindowSpec
+
+CALIBRATIONS = ("none", "conformal")
+
+MAX_SEEDS = 1000
+"""Networks of one model at most: more is a typing error."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +53,10 @@ class Settings:
         early_stopping: Whether the weights of the best validation epoch are kept.
         patience: Epochs without a better validation loss before stopping.
         seed: Draws first weights, the order of windows and dropout.
+        seeds: Networks of the model, of seed, seed + 1 and so on; they forecast the
+            mixture of their distributions.
+        calibrate: ``"none"``, or ``"conformal"``: intervals are rescaled by what
+            they missed on the validation tail and by every close that comes true.
         engine: What trains, as ``closecast.engine.choose_engine`` knows it.
         device: ``"cpu"``, ``"cuda"`` or ``"cuda:1"`` and so on.
         validation_start: Date that ends training, ``YYYY-MM-DD``; None lets the
@@ -66,6 +80,8 @@ class Settings:
     early_stopping: bool = True
     patience: int = 5
     seed: int = 0
+    seeds: int = 1
+    calibrate: str = "none"
     engine: str = "auto"
     device: str = "cpu"
     validation_start: str | None = None
@@ -81,7 +97,10 @@ class Settings:
             object.__setattr__(self, field.name, plain)
         require_whole("context_length", self.context_length, 1, 10_000)
         require_choice("engine", self.engine, ENGINES)
+        require_choice("calibrate", self.calibrate, CALIBRATIONS)
+        require_whole("seeds", self.seeds, 1, MAX_SEEDS)
         network, optimizer = self.network, self.optimizer_config  # check their ranges
+        require_whole("seed + seeds - 1", self.seed + self.seeds - 1, 0, MAX_SEED)
         if network.batch_norm and optimizer.batch_size == 1:
             raise SettingError(
                 "Expected batch_size to be at least 2 with batch_norm, got 1."

@@ -1,0 +1,292 @@
+"""Intervals that hold: rescaled by what they missed, and only by what is known.
+
+Split conformal prediction measures on a validation tail how far the intervals of each
+step must be stretched around the median to cover what they promise. From then on
+adaptive conformal inference moves the promise as closes come true, for each step: a
+window counts from the date of its last target on, never before.
+
+Windows of one date share their news, so that the guarantee of exchangeable scores
+does not hold on prices; what remains is that the long-run share of misses is steered
+to the nominal one, whatever the prices do.
+
+Source: Romano, Patterson and Candes (2019), Conformalized quantile regression,
+arXiv:1905.03222; Gibbs and Candes (2021), Adaptive conformal inference under
+distribution shift, arXiv:2106.00170, equation 2.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from jaxtyping import Bool, Float, Int, Shaped
+
+from closecast.errors import WindowError
+from closecast.forecast import LEVELS, Forecast, Forecaster
+from closecast.market.bars import Bars
+from closecast.windows.index import cutoffs_with_context
+from closecast.windows.scaling import WindowData
+from closecast.windows.spec import WindowSpec
+
+STEP_SIZE = 0.005
+"""How far one date's misses move the promise: the value of Gibbs and Candes."""
+
+MIN_WINDOWS = 40
+"""Fewer validation windows do not reach the 95 % interval: 1 / (1 - 0.95), twice."""
+
+MEDIAN = len(LEVELS) // 2
+NOMINAL = 1 - 2 * LEVELS[:MEDIAN]
+"""Coverage of each central interval, the widest first."""
+
+PROBABILITIES = np.arange(1, 200) / 200
+"""Where the distribution of scores is kept."""
+
+LEAST_WIDTH = 1e-12
+"""Log return between the median and an edge at least."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Conformal:
+    """How far the intervals of each step are to be stretched.
+
+    Attributes:
+        adapts_from: Date of the first cutoff whose outcome moves the promise.
+        table: Quantiles of the scores at ``PROBABILITIES``, for each step and
+            central interval; a score of 1 lies on the interval's edge.
+    """
+
+    adapts_from: np.datetime64
+    table: Float[np.ndarray, "horizon interval probability"]
+
+    def factors(
+        self, coverage: Float[np.ndarray, "horizon interval"]
+    ) -> Float[np.ndarray, "horizon interval"]:
+        """Look up how far to stretch.
+
+        Args:
+            coverage: Share of validation scores that the interval shall hold.
+
+        Returns:
+            A factor of the distance from the median.
+        """
+        last = len(PROBABILITIES) - 1
+        place = np.clip(coverage * (last + 2) - 1, 0.0, last)
+        left = np.minimum(place.astype(np.int64), last - 1)[..., None]
+        weight = place - left[..., 0]
+        low, high = (
+            np.take_along_axis(self.table, at, axis=2)[..., 0]
+            for at in (left, left + 1)
+        )
+        return np.asarray((1 - weight) * low + weight * high)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give the calibration as plain values.
+
+        Returns:
+            What ``of`` reads back, to the last bit.
+        """
+        return {"adapts_from": str(self.adapts_from), "table": self.table.tolist()}
+
+    @classmethod
+    def of(cls, values: Mapping[str, Any]) -> "Conformal":
+        """Make a calibration from plain values.
+
+        Args:
+            values: What ``to_dict`` gave.
+
+        Returns:
+            The calibration.
+        """
+        return cls(
+            adapts_from=np.datetime64(values["adapts_from"], "D"),
+            table=np.asarray(values["table"], dtype=np.float64),
+        )
+
+
+def fit_conformal(
+    forecast: Forecast,
+    truth: Float[np.ndarray, "window horizon"],
+    adapts_from: np.datetime64,
+) -> Conformal:
+    """Measure on a validation tail how far intervals must be stretched.
+
+    Args:
+        forecast: Forecasts of windows that the weights were not fitted to.
+        truth: Log returns from the last close that came.
+        adapts_from: Date from which outcomes are to move the promise, after every
+            target of these windows.
+
+    Returns:
+        The calibration.
+
+    Raises:
+        WindowError: There are fewer than ``MIN_WINDOWS`` windows.
+    """
+    count = len(forecast)
+    if count < MIN_WINDOWS:
+        raise WindowError(
+            f"Expected at least {MIN_WINDOWS} validation windows to calibrate on, got "
+            f"{count}. Use a longer series or calibrate=none."
+        )
+    scores = np.sort(_scores(forecast.quantiles, truth), axis=0)
+    # the finite-sample rank: ceil((n + 1) p) of n
+    ranks = np.ceil((count + 1) * PROBABILITIES - 1e-9).astype(np.int64)
+    table = scores[np.minimum(ranks, count) - 1]
+    return Conformal(adapts_from=adapts_from, table=np.moveaxis(table, 0, -1).copy())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Calibrated:
+    """A forecaster whose intervals are stretched to hold.
+
+    It remembers nothing between calls: the promise at a cutoff is worked out from
+    the bars up to it.
+
+    Attributes:
+        base: Whose intervals they are.
+        conformal: How far they are stretched at first.
+        spec: Shape of a window.
+        step_size: How far one date's misses move the promise; 0 never moves it.
+    """
+
+    base: Forecaster[Bars]
+    conformal: Conformal
+    spec: WindowSpec
+    step_size: float = STEP_SIZE
+
+    @property
+    def name(self) -> str:
+        """What tables call it."""
+        return self.base.name
+
+    def forecast(self, bars: Bars, cutoffs: Int[np.ndarray, " window"]) -> Forecast:
+        """Forecast the closes after each cutoff from the bars up to it.
+
+        Args:
+            bars: The panel.
+            cutoffs: Rows of the last known bars.
+
+        Returns:
+            One window for each cutoff, in the same order; means and medians are
+            those of the base.
+        """
+        if len(cutoffs) == 0:
+            return self.base.forecast(bars, cutoffs)
+        rows = self._history(bars, cutoffs)
+        plain = self.base.forecast(bars, rows)
+        quantiles = np.empty_like(plain.quantiles)
+        for windows, factors in self._promises(bars, rows, plain):
+            quantiles[windows] = _stretched(plain.quantiles[windows], factors)
+        own = np.searchsorted(rows, cutoffs)
+        return replace(plain, quantiles=quantiles).take(own)
+
+    def _history(
+        self, bars: Bars, cutoffs: Int[np.ndarray, " window"]
+    ) -> Int[np.ndarray, " row"]:
+        # the cutoffs asked for, and all whose outcome may move them
+        if self.step_size == 0:
+            return np.unique(cutoffs)
+        every = cutoffs_with_context(bars, self.spec)
+        dates = bars.dates[every]
+        past = (dates >= self.conformal.adapts_from) & (
+            dates < bars.dates[cutoffs].max()
+        )
+        return np.union1d(every[past], cutoffs)
+
+    def _promises(
+        self, bars: Bars, rows: Int[np.ndarray, " window"], plain: Forecast
+    ) -> Iterator[
+        tuple[Int[np.ndarray, " some"], Float[np.ndarray, "horizon interval"]]
+    ]:
+        # date after date: first what came true by then, then what is promised
+        horizon, data = self.spec.horizon, WindowData.of(bars, self.spec)
+        coverage = np.tile(NOMINAL, (horizon, 1))  # (H, interval)
+        waiting = _Misses(horizon)
+        for date, windows in _by_date(bars.dates[rows]):
+            share = waiting.arrived(date)
+            if share is not None:
+                coverage = coverage + self.step_size * (share - (1 - NOMINAL))
+            factors = self.conformal.factors(coverage)
+            yield windows, factors
+            if date >= self.conformal.adapts_from:
+                known = windows[rows[windows] + horizon < bars.ends[rows[windows]]]
+                scores = _scores(plain.quantiles[known], data.target(rows[known]))
+                waiting.add(bars.dates[rows[known] + horizon], scores > factors)
+
+
+class _Misses:
+    """Misses that wait for the date of their last target."""
+
+    def __init__(self, horizon: int) -> None:
+        self.shape = (horizon, MEDIAN)
+        self.by_date: dict[
+            np.datetime64, tuple[Int[np.ndarray, "horizon interval"], int]
+        ] = {}
+
+    def add(
+        self,
+        dates: Shaped[np.ndarray, " window"],
+        misses: Bool[np.ndarray, "window horizon interval"],
+    ) -> None:
+        for date in np.unique(dates):
+            here = dates == date
+            total, count = self.by_date.get(date, (np.zeros(self.shape, np.int64), 0))
+            self.by_date[date] = (
+                total + misses[here].sum(axis=0),
+                count + int(here.sum()),
+            )
+
+    def arrived(
+        self, date: np.datetime64
+    ) -> Float[np.ndarray, "horizon interval"] | None:
+        come = [
+            self.by_date.pop(known) for known in list(self.by_date) if known <= date
+        ]
+        if not come:
+            return None
+        total = np.sum([misses for misses, _ in come], axis=0)
+        return np.asarray(total / sum(count for _, count in come))
+
+
+def _by_date(
+    dates: Shaped[np.ndarray, " window"],
+) -> Iterator[tuple[np.datetime64, Int[np.ndarray, " some"]]]:
+    order = np.argsort(dates, kind="stable")
+    known, first = np.unique(dates[order], return_index=True)
+    yield from zip(known, np.split(order, first[1:]), strict=True)
+
+
+def _scores(
+    quantiles: Float[np.ndarray, "window horizon quantile"],
+    truth: Float[np.ndarray, "window horizon"],
+) -> Float[np.ndarray, "window horizon interval"]:
+    # the factor that an interval must be stretched by to hold the truth
+    below, above = _distances(quantiles)
+    miss = (truth - quantiles[..., MEDIAN])[..., None]
+    return np.asarray(np.maximum(miss / above, -miss / below))
+
+
+def _distances(
+    quantiles: Float[np.ndarray, "window horizon quantile"],
+) -> tuple[
+    Float[np.ndarray, "window horizon interval"],
+    Float[np.ndarray, "window horizon interval"],
+]:
+    # from the median to the edges, the widest interval first
+    median = quantiles[..., MEDIAN, None]
+    below = median - quantiles[..., :MEDIAN]
+    above = quantiles[..., :MEDIAN:-1] - median
+    return np.maximum(below, LEAST_WIDTH), np.maximum(above, LEAST_WIDTH)
+
+
+def _stretched(
+    quantiles: Float[np.ndarray, "window horizon quantile"],
+    factors: Float[np.ndarray, "horizon interval"],
+) -> Float[np.ndarray, "window horizon quantile"]:
+    # from the median outwards, so that a wider interval holds a narrower one
+    below, above = (
+        np.maximum.accumulate((distance * factors)[..., ::-1], axis=-1)
+        for distance in _distances(quantiles)
+    )
+    median = quantiles[..., MEDIAN, None]
+    return np.concatenate([median - below[..., ::-1], median, median + above], axis=-1)

@@ -1,0 +1,102 @@
+"""A trained model that may speak: calibrated where asked, and tested for leaks."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from closecast.evaluation.conformal import Calibrated, Conformal, fit_conformal
+from closecast.forecast import Forecaster
+from closecast.market.bars import Bars
+from closecast.models.baselines import (
+    Baseline,
+    Drift,
+    Historical,
+    MovingAverage,
+    Zero,
+)
+from closecast.training.model import TrainedModel
+from closecast.windows import Split, WindowData
+from closecast.windows.leakage import (
+    LeakResult,
+    require_no_leak,
+    run_leak_tests,
+    scaler_audit,
+    target_overlap,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Fitted:
+    """A model after its training and all that follows it.
+
+    Attributes:
+        model: The model.
+        conformal: How far its intervals are stretched; None leaves them.
+        leak_tests: Outcomes of the leak tests.
+    """
+
+    model: TrainedModel
+    conformal: Conformal | None = None
+    leak_tests: tuple[LeakResult, ...] = ()
+
+    @classmethod
+    def of(cls, model: TrainedModel, bars: Bars, split: Split) -> "Fitted":
+        """Calibrate a model on its validation tail and test it for leaks.
+
+        Args:
+            model: The model.
+            bars: The panel that it was trained on.
+            split: The blocks that it was trained by.
+
+        Returns:
+            The model with calibration and stamps.
+
+        Raises:
+            LeakageError: A forecast could have seen its own answer.
+            WindowError: There are too few validation windows to calibrate on.
+        """
+        settings = model.settings
+        conformal = None
+        if settings.calibrate == "conformal":
+            tail = model.forecast(bars, split.validation)
+            truth = WindowData.of(bars, settings.window_spec).target(split.validation)
+            conformal = fit_conformal(tail, truth, split.test_start)
+        every = np.concatenate([split.train, split.validation, split.test])
+        voice = cls(model=model, conformal=conformal).voice
+        leak_tests = [
+            *run_leak_tests(voice, bars, every),
+            target_overlap(bars, split, settings.window_spec),
+            scaler_audit(fitted_on([model]), str(split.validation_start)),
+        ]
+        require_no_leak(leak_tests)
+        return cls(model=model, conformal=conformal, leak_tests=tuple(leak_tests))
+
+    @property
+    def voice(self) -> Forecaster[Bars]:
+        """What forecasts: the model, its intervals stretched where asked."""
+        if self.conformal is None:
+            return self.model
+        spec = self.model.settings.window_spec
+        return Calibrated(base=self.model, conformal=self.conformal, spec=spec)
+
+
+def fitted_on(
+    models: Sequence[TrainedModel | Baseline],
+) -> dict[str, tuple[str, str]]:
+    """Say which bars each model has fitted something to, for ``scaler_audit``.
+
+    Args:
+        models: Models and baselines; some of them fit nothing.
+
+    Returns:
+        ISO dates of the first and the last bar, by the model's name.
+    """
+    fitted = {}
+    for model in models:
+        if isinstance(model, TrainedModel):
+            record = model.trained_on
+            fitted[model.name] = (record["first_date"], record["last_date"])
+        elif not isinstance(model, Zero | Drift | MovingAverage | Historical):
+            fitted[model.name] = (model.first_date, model.last_date)
+    return fitted

@@ -1,0 +1,215 @@
+"""Intervals that learn from what they missed, and never from what is to come."""
+
+import json
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.special import ndtri
+
+from closecast.errors import WindowError
+from closecast.evaluation.conformal import (
+    MEDIAN,
+    NOMINAL,
+    PROBABILITIES,
+    Calibrated,
+    Conformal,
+    fit_conformal,
+)
+from closecast.evaluation.scores import hits
+from closecast.forecast import LEVELS, Forecast
+from closecast.market.bars import Bars
+from closecast.testing import random_walk
+from closecast.windows.index import cutoffs_with_targets
+from closecast.windows.leakage import run_leak_tests
+from closecast.windows.scaling import WindowData
+from closecast.windows.spec import WindowSpec
+
+SPEC = WindowSpec(context_length=3, horizon=5)
+VOLATILITY = 0.02
+
+
+@dataclass(frozen=True)
+class Gaussian:
+    """Zero mean and one width for all: right on a random walk at width 1."""
+
+    width: float
+    name: str = "gaussian"
+
+    def forecast(self, bars: Bars, cutoffs: np.ndarray) -> Forecast:
+        steps = np.sqrt(np.arange(1, SPEC.horizon + 1))
+        spread = self.width * VOLATILITY * steps[:, None] * ndtri(LEVELS)
+        rows = cutoffs[:, None] + np.arange(1, SPEC.horizon + 1)
+        return Forecast(
+            symbols=np.asarray(bars.symbols)[bars.symbol_ids[cutoffs]],
+            cutoffs=bars.dates[cutoffs],
+            target_dates=np.where(
+                rows < bars.ends[cutoffs][:, None],
+                bars.dates[np.minimum(rows, len(bars) - 1)],
+                np.datetime64("2100-01-01"),
+            ),
+            last_close=bars.close[cutoffs],
+            mean=np.zeros((len(cutoffs), SPEC.horizon)),
+            quantiles=np.tile(spread, (len(cutoffs), 1, 1)),
+        )
+
+
+@pytest.fixture(scope="module")
+def bars():
+    return random_walk(4, 700, volatility=VOLATILITY)
+
+
+def parts(bars: Bars, cut: int) -> tuple[np.ndarray, np.ndarray]:
+    """Cut windows into a validation and a test block."""
+    every = cutoffs_with_targets(bars, SPEC)
+    dates = bars.dates[every]
+    day = bars.dates[cut]
+    return every[bars.dates[every + SPEC.horizon] < day], every[dates >= day]
+
+
+def calibrated(bars: Bars, width: float, cut: int, **more: float) -> Calibrated:
+    """Calibrate a Gaussian before a row's date."""
+    base = Gaussian(width)
+    validation, _ = parts(bars, cut)
+    truth = WindowData.of(bars, SPEC).target(validation)
+    conformal = fit_conformal(base.forecast(bars, validation), truth, bars.dates[cut])
+    return Calibrated(base=base, conformal=conformal, spec=SPEC, **more)
+
+
+class TestSplitConformal:
+    @pytest.mark.parametrize("width", [0.4, 1.0, 3.0])
+    @pytest.mark.parametrize("coverage", [0.5, 0.8, 0.95])
+    def test_the_wrong_width_is_put_right(self, bars, width, coverage):
+        """Once calibrated, intervals hold what they promise, whatever they were."""
+        model = calibrated(bars, width, 350, step_size=0.0)
+        _, test = parts(bars, 350)
+        truth = WindowData.of(bars, SPEC).target(test)
+
+        held = hits(model.forecast(bars, test), truth, coverage).mean(axis=0)
+
+        np.testing.assert_allclose(held, coverage, atol=0.06)
+
+    def test_the_factor_is_the_conformal_rank(self):
+        """Of 99 scores the 95th is the 95 % factor: ceil(100 x 0.95)."""
+        bars = random_walk(1, 99 + SPEC.length - 1, volatility=VOLATILITY)
+        validation = cutoffs_with_targets(bars, SPEC)
+        forecast = Gaussian(1.0).forecast(bars, validation)
+        truth = WindowData.of(bars, SPEC).target(validation)
+        conformal = fit_conformal(forecast, truth, bars.dates[-1])
+        edge = forecast.quantiles[0, 2, -1]
+        expected = np.sort(np.abs(truth[:, 2]))[94] / edge
+
+        factors = conformal.factors(np.full((5, MEDIAN), 0.95))
+
+        assert len(validation) == 99
+        np.testing.assert_allclose(factors[2, 0], expected, rtol=1e-9)
+
+    def test_too_few_windows_are_refused(self, bars):
+        """A tail of 39 windows cannot promise 95 %."""
+        few = cutoffs_with_targets(bars, SPEC)[:39]
+        forecast = Gaussian(1.0).forecast(bars, few)
+
+        with pytest.raises(WindowError, match="at least 40 validation windows"):
+            fit_conformal(forecast, np.ones((39, 5)), bars.dates[50])
+
+    def test_it_comes_back_from_json_to_the_bit(self, bars):
+        """Plain values hold the whole calibration."""
+        conformal = calibrated(bars, 0.7, 350).conformal
+        again = Conformal.of(json.loads(json.dumps(conformal.to_dict())))
+
+        assert again.adapts_from == conformal.adapts_from
+        assert again.table.tobytes() == conformal.table.tobytes()
+
+
+class TestAdaptive:
+    def test_no_forecast_sees_what_has_not_matured(self, bars):
+        """Every leak test passes though the forecaster reads outcomes all the time."""
+        model = calibrated(bars, 0.7, 350, step_size=0.05)
+        _, test = parts(bars, 350)
+
+        for result in run_leak_tests(model, bars, test):
+            assert result.passed, result.detail
+
+    def test_an_outcome_counts_from_its_last_target_on(self, bars):
+        """A shock moves promises from its date on, and none before."""
+        model = calibrated(bars, 1.0, 350, step_size=0.05)
+        _, test = parts(bars, 350)
+        day = 500
+        values = np.array(bars.values)
+        values[bars.dates >= bars.dates[day], :4] *= 3.0
+        shocked = replace(bars, values=values)
+        before, after = (
+            m.forecast(b, test) for m, b in ((model, bars), (model, shocked))
+        )
+        moved = (before.quantiles != after.quantiles).any(axis=(1, 2))
+
+        assert not moved[before.cutoffs < bars.dates[day]].any()
+        assert moved[before.cutoffs == bars.dates[day]].all()
+
+    def test_it_is_the_recursion_of_the_paper(self):
+        """One symbol, step by step: alpha + gamma x (alpha - miss)."""
+        bars = random_walk(1, 300, volatility=VOLATILITY)
+        model = calibrated(bars, 0.5, 150, step_size=0.02)
+        _, test = parts(bars, 150)
+        forecast = model.forecast(bars, test)
+        plain = model.base.forecast(bars, test)
+        truth = WindowData.of(bars, SPEC).target(test)
+        alpha, step = np.full(len(test), 0.2), 1
+        widest = int(np.argmin(np.abs(NOMINAL - 0.8)))
+        for t in range(len(test)):
+            if t:
+                alpha[t] = alpha[t - 1]
+            if t >= SPEC.horizon:  # the window that matures at this cutoff
+                old = t - SPEC.horizon
+                miss = (
+                    abs(truth[old, step]) > forecast.quantiles[old, step, -1 - widest]
+                )
+                alpha[t] += 0.02 * (0.2 - miss)
+        table = model.conformal.table[step, widest]
+        factor = np.interp(1 - alpha, PROBABILITIES, table)
+
+        np.testing.assert_allclose(
+            forecast.quantiles[:, step, -1 - widest],
+            plain.quantiles[:, step, -1 - widest] * factor,
+            rtol=1e-9,
+        )
+
+    def test_a_market_that_turns_wild_is_followed(self):
+        """Volatility doubles after calibration: adapting covers better than not."""
+        calm, wild = (random_walk(4, 800, volatility=v) for v in (0.02, 0.04))
+        late = np.arange(len(calm)) - calm.starts >= 300
+        returns = [np.diff(np.log(b.close), prepend=0.0) for b in (calm, wild)]
+        mixed = np.where(late, returns[1], returns[0])
+        mixed[calm.offsets[:-1]] = 0.0
+        close = np.exp(np.concatenate([np.cumsum(mixed[s:e]) for _, s, e in calm]))
+        values = np.column_stack([close, close, close, close, np.ones(len(close))])
+        bars = replace(calm, values=values)
+        _, test = parts(bars, 300)
+        truth = WindowData.of(bars, SPEC).target(test)
+        gaps = []
+        for size in (0.0, 0.02):
+            model = calibrated(bars, 1.0, 300, step_size=size)
+            held = hits(model.forecast(bars, test), truth, 0.8).mean(axis=0)
+            gaps.append(np.abs(held - 0.8).max())
+
+        assert gaps[1] < gaps[0] / 2
+
+    @given(width=st.floats(0.1, 5.0), seed=st.integers(0, 20))
+    def test_quantiles_never_cross(self, width, seed):
+        """A wider interval holds a narrower one; mean and median stay."""
+        bars = random_walk(2, 160, volatility=VOLATILITY, seed=seed)
+        model = calibrated(bars, width, 90, step_size=0.1)
+        _, test = parts(bars, 90)
+        forecast, plain = (m.forecast(bars, test) for m in (model, model.base))
+
+        assert (np.diff(forecast.quantiles, axis=-1) >= 0).all()
+        np.testing.assert_array_equal(forecast.mean, plain.mean)
+        np.testing.assert_array_equal(forecast.quantile(0.5), plain.quantile(0.5))
+
+    def test_no_cutoff_is_no_forecast(self, bars):
+        """Nothing asked, nothing given."""
+        model = calibrated(bars, 1.0, 350)
+
+        assert len(model.forecast(bars, np.array([], dtype=np.int64))) == 0

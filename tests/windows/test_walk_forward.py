@@ -1,0 +1,117 @@
+"""Folds that never see their own test, over all symbols."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from closecast.errors import WindowError
+from closecast.market.bars import Bars
+from closecast.testing import random_walk
+from closecast.windows.index import cutoffs_with_targets
+from closecast.windows.leakage import target_overlap
+from closecast.windows.spec import WindowSpec
+from closecast.windows.walk_forward import walk_forward
+
+
+def ragged(num_bars: int, seed: int) -> Bars:
+    """Simulate symbols that miss some sessions, each its own."""
+    bars = random_walk(3, num_bars, seed=seed)
+    keep = np.random.default_rng(seed).random(len(bars)) > 0.1
+    return bars.select(keep | (bars.symbol_ids == 0))
+
+
+@given(
+    num_bars=st.integers(160, 260),
+    horizon=st.integers(1, 7),
+    folds=st.integers(1, 6),
+    refit_every=st.integers(1, 15),
+    expanding=st.booleans(),
+    seed=st.integers(0, 9),
+)
+def test_blocks_never_meet(num_bars, horizon, folds, refit_every, expanding, seed):
+    """Training targets end before validation, validation targets before the test."""
+    bars, spec = ragged(num_bars, seed), WindowSpec(horizon=horizon)
+    for fold in walk_forward(
+        bars, spec, folds, refit_every=refit_every, expanding=expanding
+    ):
+        split = fold.split
+        matured = bars.dates[split.train + horizon]
+
+        assert (bars.dates[split.train] >= fold.train_start).all()
+        assert (matured < split.validation_start).all()
+        assert (bars.dates[split.validation] >= split.validation_start).all()
+        assert (bars.dates[split.validation + horizon] < split.test_start).all()
+        assert (bars.dates[split.test] >= split.test_start).all()
+        assert (bars.dates[split.test] < fold.test_stop).all()
+        assert target_overlap(bars, split, spec).passed
+
+
+@given(folds=st.integers(1, 6), refit_every=st.integers(1, 15), expanding=st.booleans())
+def test_each_newest_window_is_tested_once(folds, refit_every, expanding):
+    """The test blocks lie end to end and hold the newest sessions whole."""
+    bars, spec = ragged(200, 1), WindowSpec()
+    tested = np.concatenate(
+        [
+            fold.split.test
+            for fold in walk_forward(
+                bars, spec, folds, refit_every=refit_every, expanding=expanding
+            )
+        ]
+    )
+    every = cutoffs_with_targets(bars, spec)
+    sessions = np.unique(bars.dates[every])
+    newest = every[bars.dates[every] >= sessions[-folds * refit_every]]
+
+    np.testing.assert_array_equal(np.sort(tested), newest)
+
+
+def test_a_rolling_block_keeps_its_length_and_an_expanding_one_grows():
+    """Each fold moves on by refit_every sessions."""
+    bars, spec = random_walk(1, 400), WindowSpec()
+    rolling, growing = (
+        [len(f.split.train) for f in walk_forward(bars, spec, 4, expanding=expanding)]
+        for expanding in (False, True)
+    )
+
+    assert len(set(rolling)) == 1
+    assert np.diff(growing).tolist() == [63, 63, 63]
+    assert growing[0] == rolling[0]
+
+
+def test_no_bar_after_a_fold_moves_its_blocks():
+    """A fold of a longer panel that tests the same dates trains on the same ones."""
+    bars, spec = random_walk(2, 300), WindowSpec()
+    first = walk_forward(bars, spec, 2, refit_every=30)[0]
+    cut = bars.select(bars.dates < bars.dates[300 - 30])
+    alone = walk_forward(cut, spec, 1, refit_every=30)[0]
+
+    assert alone.split.validation_start == first.split.validation_start
+    assert alone.split.test_start == first.split.test_start
+    assert len(alone.split.train) == len(first.split.train)
+
+
+@pytest.mark.parametrize(
+    ("folds", "refit_every", "message"),
+    [
+        (8, 63, r"at least 516 sessions .* 8 folds of 63, got 106 \(2010-"),
+        (0, 63, "folds to be at least 1, got 0"),
+        (1, 0, "refit_every to be at least 1, got 0"),
+    ],
+)
+def test_too_short_a_panel_is_one_sentence(folds, refit_every, message):
+    """It says how many sessions are there and how many are needed."""
+    with pytest.raises(WindowError, match=message):
+        walk_forward(random_walk(2, 120), WindowSpec(), folds, refit_every=refit_every)
+
+
+def test_a_gap_of_every_symbol_names_the_fold():
+    """Sparse symbols can leave a block without a window."""
+    long, short = random_walk(2, 150), WindowSpec(horizon=30, context_length=2)
+    number = np.arange(len(long)) - long.starts
+    sparse = long.select(
+        np.where(long.symbol_ids == 0, number % 2 == 0, number % 2 == 1)
+    )
+
+    with pytest.raises(WindowError, match=r"none in \w+ of fold 1"):
+        walk_forward(sparse, short, 1, refit_every=1)
