@@ -171,13 +171,30 @@ class Forecaster:
         (model,) = train_fleet(
             bars, [settings], split.train, split.validation, on_epoch
         )
+        return self.adopt(model, bars, split)
+
+    def adopt(self, model: TrainedModel, bars: Bars, split: Split) -> "Forecaster":
+        """Take a model that was trained elsewhere, once it passes the leak tests.
+
+        Args:
+            model: The model.
+            bars: The panel that it was trained on.
+            split: The blocks that it was trained by.
+
+        Returns:
+            Itself, fitted.
+
+        Raises:
+            LeakageError: A forecast could have seen its own answer.
+        """
         every = np.concatenate([split.train, split.validation, split.test])
         leak_tests = [
             *run_leak_tests(model, bars, every),
-            target_overlap(bars, split, self.spec),
+            target_overlap(bars, split, model.settings.window_spec),
         ]
         require_no_leak(leak_tests)
-        self.settings, self.leak_tests, self._model = settings, tuple(leak_tests), model
+        self.settings, self.leak_tests = model.settings, tuple(leak_tests)
+        self._model = model
         return self
 
     def predict(

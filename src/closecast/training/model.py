@@ -91,6 +91,8 @@ def train_fleet(
     train_rows: Int[np.ndarray, " train"],
     validation_rows: Int[np.ndarray, " validation"],
     on_epoch: Callable[[Progress], None] | None = None,
+    *,
+    names: Sequence[str] | None = None,
 ) -> list[TrainedModel]:
     """Train one model for each of some settings, over the same windows.
 
@@ -100,6 +102,7 @@ def train_fleet(
         train_rows: Cutoffs to train on, each with a whole window.
         validation_rows: Cutoffs to stop and to measure the spread on.
         on_epoch: Called after each epoch of each model.
+        names: What messages call the models; "model 1" and so on if None.
 
     Returns:
         The models, in the order of their settings.
@@ -110,9 +113,11 @@ def train_fleet(
             training diverged.
         WindowError: A cutoff has no whole window.
     """
+    if names is None:
+        names = [f"model {number + 1}" for number in range(len(settings_list))]
     members = [
-        _member(bars, settings, number, train_rows, validation_rows)
-        for number, settings in enumerate(settings_list, start=1)
+        _member(bars, settings, name, train_rows, validation_rows)
+        for name, settings in zip(names, settings_list, strict=True)
     ]
     models: dict[int, TrainedModel] = {}
     for together in _same_data(settings_list):
@@ -139,14 +144,14 @@ def _same_data(settings_list: Sequence[Settings]) -> list[list[int]]:
 def _member(
     bars: Bars,
     settings: Settings,
-    number: int,
+    name: str,
     train: Int[np.ndarray, " train"],
     validation: Int[np.ndarray, " validation"],
 ) -> Member:
     for rows in (train, validation):
         _require_windows(bars, rows, settings.context_length, settings.horizon)
     member = Member(
-        name=f"model {number}",
+        name=name,
         network=settings.network,
         optimizer=settings.optimizer_config,
         train=train,
