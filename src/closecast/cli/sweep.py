@@ -34,7 +34,10 @@ runs_app = typer.Typer(help="Look at the runs of this machine.", no_args_is_help
 
 def sweep(
     grid: Annotated[
-        Path, typer.Argument(metavar="GRID.toml", help="Settings and a table [grid].")
+        Path,
+        typer.Argument(
+            metavar="GRID.toml", help="Settings, and a table of lists: the grid."
+        ),
     ],
     prices: Annotated[
         str,

@@ -11,8 +11,14 @@ import numpy as np
 from jaxtyping import Int
 
 from closecast.engine.fleet import Progress
-from closecast.errors import ClosecastWarning, ModelError, WindowError
+from closecast.errors import (
+    ClosecastWarning,
+    ModelError,
+    SettingError,
+    WindowError,
+)
 from closecast.evaluation.scoreboard import Scoreboard, score
+from closecast.experiments.index import Index
 from closecast.forecast import Forecast
 from closecast.market.bars import Bars
 from closecast.market.readers import bars_of, frame_kind, frame_of
@@ -168,6 +174,7 @@ class Forecaster:
             validation_start=str(split.validation_start),
             test_start=str(split.test_start),
         )
+        _count(bars, settings)
         (model,) = train_fleet(
             bars, [settings], split.train, split.validation, on_epoch
         )
@@ -309,6 +316,14 @@ class Forecaster:
     def _split(self, bars: Bars) -> Split:
         dates = (self.settings.validation_start, self.settings.test_start)
         return split_by_date(bars, self.spec, *dates)
+
+
+def _count(bars: Bars, settings: Settings) -> None:
+    # a fit needs no count, a later verdict does: so it goes on, and says so
+    try:
+        Index().add_trials(bars.fingerprint, [settings.hash])
+    except SettingError as error:
+        warnings.warn(f"This trial is not counted. {error}", ClosecastWarning, 3)
 
 
 def _stamps(path: Path) -> tuple[LeakResult, ...]:

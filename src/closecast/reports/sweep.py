@@ -201,7 +201,9 @@ def draw_errors(plane: Plane, sweep: Sweep) -> Markup:
             if row == plane.winner[0]:
                 at = columns.index(plane.winner[1]) + 0.27
                 axes.bar([at], [sweep.test_crps], 0.25, color=WARM)
-            axes.bar([], [], color=WARM, label="test, winner only")
+            axes.add_patch(
+                Rectangle((0, 0), 0, 0, color=WARM, label="test, winner only")
+            )  # for the legend, also where the winner is not
             _name_axes(axes, plane, row)
         top = min(max(seen), REACH * min(seen))
         for axes in panels[0]:
@@ -280,10 +282,7 @@ def draw_curves(plane: Plane, curves: Mapping[str, Curve]) -> Markup:
                 if (row, column) == plane.winner:
                     for side in axes.spines.values():
                         side.set_color(WARM)
-                axes.set_title(
-                    ", ".join(_text(one) for one in (row, column) if one is not None),
-                    fontsize=9,
-                )
+                axes.set_title(_cell_name(plane, row, column), fontsize=8)
                 axes.set_ylim(low, high)
                 axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=4))
                 axes.label_outer()
@@ -344,7 +343,7 @@ def _loss_range(plane: Plane, curves: Mapping[str, Curve]) -> tuple[float, float
         ]
     )
     low, middle, high = losses.min(), np.median(losses), losses.max()
-    top = min(high, low + 2 * REACH * (middle - low)) if middle > low else high
+    top = min(high, low + REACH * (middle - low)) if middle > low else high
     room = 0.05 * (top - low) or 1.0
     return float(low - room), float(top + room)
 
@@ -402,6 +401,11 @@ def _cell(mean: float | None, spread: float | None) -> str:
     return f"{mean:.4g}" + (
         "" if spread is None else f"\n\N{PLUS-MINUS SIGN}{spread:.2g}"
     )
+
+
+def _cell_name(plane: Plane, row: Value | None, column: Value) -> str:
+    name = f"{plane.across[0]} {_text(column)}"
+    return f"{plane.down[0]} {_text(row)}\n{name}" if plane.down[0] else name
 
 
 def _settings(plane: Plane) -> str:
