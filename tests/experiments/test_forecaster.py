@@ -15,6 +15,7 @@ from closecast.errors import (
     WindowError,
 )
 from closecast.experiments.forecaster import Forecaster
+from closecast.experiments.index import INDEX_VARIABLE, Index
 from closecast.market.bars import VOLUME, Bars
 from closecast.market.readers import to_frame
 from closecast.testing import random_walk
@@ -174,3 +175,22 @@ def test_a_symbol_too_short_is_left_out_and_it_says_so(fitted, bars):
     with pytest.warns(ClosecastWarning, match=r"1 of 2 symbols left out .* \(W01\)"):
         table = fitted.predict(bars.select(keep))
     assert set(table["symbol"]) == {"W00"}
+
+
+def test_a_fit_is_a_trial(bars, tmp_path, monkeypatch):
+    """What was trained alone counts, once, for the verdicts to come."""
+    monkeypatch.setenv(INDEX_VARIABLE, str(tmp_path / "i.sqlite"))
+
+    for _ in range(2):
+        Forecaster(**QUICK).fit(bars)
+
+    assert Index().trials(bars.fingerprint) == 1
+
+
+def test_a_fit_that_cannot_be_counted_says_so(bars, tmp_path, monkeypatch):
+    """It is no reason not to train."""
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv(INDEX_VARIABLE, str(tmp_path / "file" / "i.sqlite"))
+
+    with pytest.warns(ClosecastWarning, match="This trial is not counted"):
+        assert Forecaster(**QUICK).fit(bars).leak_tests

@@ -153,6 +153,13 @@ class TestTrainFleet:
         with pytest.raises(TrainingError, match=r"at most the \d+ .* got 5000"):
             train_fleet(bars, [large], *rows)
 
+    def test_messages_call_a_model_by_the_name_it_was_given(self, bars, settings, rows):
+        """A fleet of a sweep names its own members."""
+        large = replace(settings, batch_size=5000)
+
+        with pytest.raises(TrainingError, match=r"got 5000 \(second\)"):
+            train_fleet(bars, [settings, large], *rows, names=["first", "second"])
+
     def test_a_target_never_crosses_symbols(self, bars, settings, rows):
         """A cutoff without its closes to come is refused."""
         last = np.array([bars.offsets[1] - 1])

@@ -9,6 +9,7 @@ from closecast.cli.backtest import backtest
 from closecast.cli.data import app as data_app
 from closecast.cli.options import AsJson, ModelFolder, Prices, read, with_settings
 from closecast.cli.screen import say, say_json, training_progress
+from closecast.cli.sweep import compare, runs_app, sweep
 
 if TYPE_CHECKING:
     from closecast.experiments.forecaster import Evaluation, Forecaster
@@ -23,6 +24,9 @@ app = typer.Typer(
 )
 app.command()(with_settings(backtest))
 app.add_typer(data_app, name="data", help="Look at prices before anything is trained.")
+app.command()(sweep)
+app.command()(compare)
+app.add_typer(runs_app, name="runs", help="Look at the runs of this machine.")
 
 
 @app.command()
@@ -107,8 +111,9 @@ def report(
 ) -> None:
     """Draw report.html of a run again."""
     from closecast.reports.report import write_report
+    from closecast.reports.sweep import is_sweep, write_sweep_report
 
-    path = write_report(run)
+    path = write_sweep_report(run) if is_sweep(run) else write_report(run)
     if as_json:
         say_json({"report": str(path)})
     else:

@@ -11,10 +11,11 @@ import numpy as np
 from jaxtyping import Int
 
 from closecast.engine.fleet import Progress
-from closecast.errors import ClosecastWarning, ModelError, WindowError
+from closecast.errors import ClosecastWarning, ModelError, SettingError, WindowError
 from closecast.evaluation.conformal import Conformal
 from closecast.evaluation.scoreboard import Scoreboard, score
 from closecast.experiments.fitted import Fitted, fitted_on
+from closecast.experiments.index import Index
 from closecast.experiments.record import block_of, data_of, stamps_of
 from closecast.forecast import Forecast
 from closecast.forecast import Forecaster as ForecasterProtocol
@@ -183,6 +184,7 @@ class Forecaster:
             validation_start=str(split.validation_start),
             test_start=str(split.test_start),
         )
+        _count(bars, settings)
         (model,) = train_fleet(
             bars, [settings], split.train, split.validation, on_epoch
         )
@@ -398,6 +400,14 @@ def _read_calibration(path: Path) -> Conformal:
             f"Expected a calibration, got none that can be read ({path}: {error}). "
             "Train the model again."
         ) from error
+
+
+def _count(bars: Bars, settings: Settings) -> None:
+    # a fit needs no count, a later verdict does: so it goes on, and says so
+    try:
+        Index().add_trials(bars.fingerprint, [settings.hash])
+    except SettingError as error:
+        warnings.warn(f"This trial is not counted. {error}", ClosecastWarning, 3)
 
 
 def _stamps(path: Path) -> tuple[LeakResult, ...]:

@@ -3,18 +3,29 @@
 import csv
 import io
 import json
-from collections.abc import Mapping
+import os
+import platform
+import tomllib
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from jaxtyping import Shaped
 
+from closecast.errors import ModelError
 from closecast.experiments.forecaster import Evaluation, Forecaster
 from closecast.forecast import Forecast
 from closecast.market.bars import Bars
 from closecast.training.checkpoint import write_durably
 
 RECENT_CLOSES = 60
+
+CONFIG, DATA = "config.toml", "data.json"
+"""The files that say what a run is: made first, and never changed."""
+
+DIFFERENCES_SHOWN = 6
 
 
 def write_run(
@@ -84,3 +95,172 @@ def recent_closes(bars: Bars) -> dict[str, Shaped[np.ndarray, " row"]]:
         "date": bars.dates[recent],
         "close": bars.close[recent],
     }
+
+
+@contextmanager
+def open_run(
+    folder: Path, config: Mapping[str, Any], data: Mapping[str, Any]
+) -> Iterator[None]:
+    """Begin a run, or go on with one that was cut off.
+
+    While it is open no other process opens the folder, on systems with file locks.
+
+    Args:
+        folder: The run; made if absent.
+        config: What ``config.toml`` says: plain values, lists and tables of them.
+        data: What ``data.json`` says of the prices; its ``source`` is a name only.
+
+    Yields:
+        Nothing, while the folder is this run's.
+
+    Raises:
+        ModelError: The folder is of another run, of no run, or in use.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with _locked(folder):
+        for left_over in folder.rglob(".*.tmp"):  # of a process that was killed
+            left_over.unlink()
+        begun = [name for name in (DATA, CONFIG) if (folder / name).exists()]
+        if not begun and any(folder.iterdir()):
+            raise ModelError(
+                f"Expected a new folder or the run that is asked for, got one with "
+                f"other files ({folder}). Give another folder."
+            )
+        found = {DATA: _read_data, CONFIG: _read_config}
+        expected: dict[str, Mapping[str, Any]] = {DATA: data, CONFIG: config}
+        for name in begun:
+            _require_same(folder / name, found[name](folder / name), expected[name])
+        if DATA not in begun:
+            write_json(folder / DATA, data)
+        if CONFIG not in begun:
+            write_durably(folder / CONFIG, _to_toml(config).encode())
+        yield
+
+
+def data_record(bars: Bars, source: str) -> dict[str, Any]:
+    """Say which prices a run was made from.
+
+    Args:
+        bars: The panel.
+        source: What the prices are called: "sample" or a file's name.
+
+    Returns:
+        What ``data.json`` says.
+    """
+    return {
+        "fingerprint": bars.fingerprint,
+        "source": source,
+        "symbols": list(bars.symbols),
+        "first": str(bars.dates.min()),
+        "last": str(bars.dates.max()),
+        "bars": len(bars),
+    }
+
+
+def write_json(path: Path, value: object) -> None:
+    """Write plain values as JSON, the same bytes for the same values.
+
+    Args:
+        path: The file.
+        value: Plain values, none of them NaN.
+    """
+    text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    write_durably(path, text.encode())
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Read an object that ``write_json`` wrote.
+
+    Args:
+        path: The file.
+
+    Returns:
+        Its content.
+
+    Raises:
+        ModelError: There is none that can be read.
+    """
+    try:
+        return dict(json.loads(path.read_bytes()))
+    except (OSError, ValueError, TypeError) as error:
+        raise ModelError(
+            f"Expected a file of a run, got none that can be read ({path}: {error}). "
+            "Give the folder that a run was written to."
+        ) from error
+
+
+def _read_data(path: Path) -> dict[str, Any]:
+    return read_json(path)
+
+
+def _read_config(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ModelError(
+            f"Expected the configuration of a run, got none that can be read ({path}: "
+            f"{error}). Give another folder."
+        ) from error
+
+
+def _require_same(
+    path: Path, found: Mapping[str, Any], expected: Mapping[str, Any]
+) -> None:
+    there, asked = _flat(found), _flat(expected)
+    differences = [
+        f"{name}: {there.get(name, 'none')} there, {asked.get(name, 'none')} asked for"
+        for name in {**there, **asked}
+        if name not in {"hash", "source"} and there.get(name) != asked.get(name)
+    ]
+    if differences:
+        more = len(differences) - DIFFERENCES_SHOWN
+        shown = "; ".join(differences[:DIFFERENCES_SHOWN])
+        raise ModelError(
+            f"Expected the run that is asked for, got another one ({path}: {shown}"
+            f"{f'; {more} more' if more > 0 else ''}). Give another folder, or the "
+            "settings and prices of this one."
+        )
+
+
+def _flat(table: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for name, value in table.items():
+        if isinstance(value, Mapping):
+            flat |= _flat(value, f"{prefix}{name}.")
+        else:
+            flat[prefix + name] = value
+    return flat
+
+
+def _to_toml(table: Mapping[str, Any]) -> str:
+    # values first: what follows a table's header belongs to it
+    lines = [
+        f"{name} = {json.dumps(value)}"
+        for name, value in table.items()
+        if not isinstance(value, Mapping)
+    ]
+    for name, value in table.items():
+        if isinstance(value, Mapping):
+            lines += ["", f"[{name}]", _to_toml(value).rstrip("\n")]
+    return "\n".join(lines) + "\n"
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    if platform.system() == "Windows":  # no lock that a killed process lets go
+        yield
+        return
+    import fcntl
+
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise ModelError(
+                f"Expected a run that no other process works on, got one in use "
+                f"({folder}). Wait for it, or give another folder."
+            ) from error
+        yield
+    finally:
+        os.close(handle)

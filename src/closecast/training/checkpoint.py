@@ -135,20 +135,25 @@ def _document(model: TrainedModel, weights: bytes, metrics: bytes) -> dict[str, 
         "trained_on": model.trained_on,
         "residual_scale": None if scale is None else scale.tolist(),
         "best_epoch": model.curve.best_epoch,
-        "versions": _versions(),
+        "versions": versions(),
         "weights_sha256": _sha256(weights),
         "metrics_sha256": _sha256(metrics),
     }
 
 
-def _versions() -> dict[str, str]:
-    versions = {"python": platform.python_version()}
+def versions() -> dict[str, str]:
+    """Say what a training's numbers depend on.
+
+    Returns:
+        Version of Python, closecast, numpy and torch.
+    """
+    found = {"python": platform.python_version()}
     for name in ("closecast", "numpy", "torch"):
         try:
-            versions[name] = metadata.version(name)
+            found[name] = metadata.version(name)
         except metadata.PackageNotFoundError:
-            versions[name] = "not installed"
-    return versions
+            found[name] = "not installed"
+    return found
 
 
 def _metrics_bytes(curve: LearningCurve) -> bytes:

@@ -265,6 +265,15 @@ def interrupt_this_thread():
     signal.pthread_kill(threading.get_ident(), signal.SIGINT)
 
 
+@pytest.fixture
+def ctrl_c_is_heard():
+    """Let SIGINT raise, also where a shell started the tests in the background."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("ctrl_c_is_heard")
 @pytest.mark.parametrize("interrupt", [interrupt_the_process, interrupt_this_thread])
 def test_ctrl_c_ends_an_epoch_that_is_under_way(panel, interrupt):
     """Nobody waits for the rest of a long epoch, whichever thread is told."""

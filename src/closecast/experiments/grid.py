@@ -1,0 +1,238 @@
+"""A grid: every combination of some settings' values, each with some seeds.
+
+It refuses what cannot be compared: the winner of a grid is the one of the least
+validation loss, so all members must have the same loss over the same windows.
+"""
+
+import difflib
+import hashlib
+import itertools
+import json
+import math
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Any
+
+from closecast.errors import SettingError
+from closecast.models.config import require_whole
+from closecast.training.settings import Settings
+
+MAX_UNASKED = 10_000
+"""Members that a grid may have without asking first."""
+
+SEEDS = 5
+"""Seeds of each combination, where nothing else is said."""
+
+LONGEST_NAME = 120
+"""Characters of a member's name; a longer one becomes a hash, as folders need."""
+
+INCOMPARABLE = {
+    "head": "losses of different heads are not of one unit",
+    "horizon": "losses over different horizons are not of one task",
+    "validation_start": "members must be compared on the same validation windows",
+    "test_start": "members must be compared on the same validation windows",
+    "calendar": "it names sessions and trains nothing",
+    "seed": "the first seed is a setting, and their number is seeds",
+}
+"""Settings that cannot be varied against each other, and why."""
+
+Value = str | int | float | bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GridMember:
+    """One model of a grid.
+
+    Attributes:
+        name: What files and tables call it.
+        values: Its place in the grid: a value of each varied setting.
+        settings: All its settings.
+    """
+
+    name: str
+    values: dict[str, Value]
+    settings: Settings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grid:
+    """Settings that are varied, and those that are not.
+
+    Attributes:
+        base: Settings that all members share.
+        axes: Values of each varied setting.
+        seeds: Seeds of each combination, from ``base.seed`` on.
+    """
+
+    base: Settings
+    axes: dict[str, tuple[Value, ...]]
+    seeds: int
+
+    @classmethod
+    def of(
+        cls,
+        axes: Mapping[str, Any],
+        seeds: int,
+        settings: Mapping[str, Any],
+        *,
+        yes: bool = False,
+    ) -> "Grid":
+        """Check a grid.
+
+        Args:
+            axes: A list of values for each varied setting.
+            seeds: Seeds of each combination.
+            settings: Settings that all members share.
+            yes: Whether more than ``MAX_UNASKED`` members are meant.
+
+        Returns:
+            The grid, its values as ``Settings`` keeps them.
+
+        Raises:
+            SettingError: A setting is unknown, cannot be varied or is out of its
+                range, or there are no members or too many.
+        """
+        require_whole("seeds", seeds, 1, 1_000_000)
+        base = Settings.of(settings)
+        if not axes:
+            raise SettingError(
+                "Expected a grid of at least one setting, got none. Give a list of "
+                "values for each setting to vary, such as learning_rate."
+            )
+        for name in set(axes) & set(settings):
+            raise SettingError(
+                f"Expected {name} to be one value or varied, got both. Keep it in "
+                "the grid or out of it."
+            )
+        checked = {name: _axis(name, values) for name, values in axes.items()}
+        grid = cls(base=base, axes=checked, seeds=int(seeds))
+        if grid.size > MAX_UNASKED and not yes:
+            raise SettingError(
+                f"Expected at most {MAX_UNASKED:,} members, got {grid.size:,}. Vary "
+                "less, or say that you mean it: --yes, yes=True in Python."
+            )
+        return grid
+
+    @property
+    def size(self) -> int:
+        """Number of members."""
+        return self.seeds * math.prod(len(values) for values in self.axes.values())
+
+    @property
+    def longest_context(self) -> int:
+        """Bars that the members read at most."""
+        contexts = self.axes.get("context_length", (self.base.context_length,))
+        return max(int(length) for length in contexts)
+
+    def members(self) -> list[GridMember]:
+        """List the members: combinations in the order of the grid, seeds innermost.
+
+        Returns:
+            One for each combination and seed.
+
+        Raises:
+            SettingError: Two values of a combination contradict each other.
+        """
+        members = []
+        for place in itertools.product(*self.axes.values()):
+            values = dict(zip(self.axes, place, strict=True))
+            for seed in range(self.base.seed, self.base.seed + self.seeds):
+                settings = replace(self.base, **values, seed=seed)  # type: ignore[arg-type]
+                members.append(
+                    GridMember(
+                        name=_name(values, seed), values=values, settings=settings
+                    )
+                )
+        return members
+
+    def to_config(self, versions: Mapping[str, str]) -> dict[str, Any]:
+        """Lay the grid out for ``config.toml``.
+
+        Args:
+            versions: Versions of what trains.
+
+        Returns:
+            Settings at the top, the tables ``grid`` and ``versions``, and a hash of
+            all this; a setting that is None is left out.
+        """
+        config = {
+            **{k: v for k, v in self.base.to_dict().items() if v is not None},
+            "seeds": self.seeds,
+            "grid": {name: list(values) for name, values in self.axes.items()},
+            "versions": dict(versions),
+        }
+        for name in self.axes:
+            del config[name]
+        text = json.dumps(config, sort_keys=True, separators=(",", ":"))
+        return {"hash": hashlib.sha256(text.encode()).hexdigest(), **config}
+
+
+def read_grid(path: Path) -> tuple[dict[str, Any], int, dict[str, Any]]:
+    """Read a grid's file: settings at its top, a table ``[grid]`` of lists, ``seeds``.
+
+    Args:
+        path: A TOML file.
+
+    Returns:
+        Axes, seeds (``SEEDS`` if it has none) and shared settings, not checked yet.
+
+    Raises:
+        SettingError: It is no TOML file, or has no table ``[grid]``.
+    """
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise SettingError(
+            f"Expected a TOML file with a table [grid], got none that can be read "
+            f"({path}: {error}). Write settings, then [grid] and a list for each "
+            "setting to vary."
+        ) from error
+    axes, seeds = content.pop("grid", None), content.pop("seeds", SEEDS)
+    if not isinstance(axes, dict):
+        raise SettingError(
+            f"Expected a table [grid] of lists, got {axes!r} ({path}). Write [grid], "
+            "then a list for each setting to vary."
+        )
+    return axes, seeds, content
+
+
+def _axis(name: str, values: object) -> tuple[Value, ...]:
+    known = [field.name for field in fields(Settings)]
+    if name not in known:
+        near = difflib.get_close_matches(str(name), known, n=1, cutoff=0.0)[0]
+        raise SettingError(
+            f"Expected a known setting in the grid, got {name!r}. Did you mean "
+            f"{near!r}?"
+        )
+    if name in INCOMPARABLE:
+        raise SettingError(
+            f"Expected a setting that can be compared in one grid, got {name}: "
+            f"{INCOMPARABLE[name]}. Leave it out of the grid."
+        )
+    if isinstance(values, str) or not hasattr(values, "__iter__"):
+        raise SettingError(
+            f"Expected a list of values for {name}, got {values!r}. Write "
+            f"[{values!r}], or set it outside the grid."
+        )
+    checked = tuple(getattr(Settings.of({name: value}), name) for value in values)
+    if not checked:
+        raise SettingError(
+            f"Expected a grid of at least one member, got no value of {name}. Give "
+            "it values or leave it out of the grid."
+        )
+    if len(set(checked)) < len(checked):
+        raise SettingError(
+            f"Expected different values of {name}, got {list(checked)}. Name each once."
+        )
+    return checked
+
+
+def _name(values: Mapping[str, Value], seed: int) -> str:
+    parts = [f"{name}={value}" for name, value in {**values, "seed": seed}.items()]
+    name = ",".join(re.sub(r"[^\w=.+-]", "_", part) for part in parts)
+    if len(name) <= LONGEST_NAME:
+        return name
+    return hashlib.sha256(name.encode()).hexdigest()[:16] + f",seed={seed}"

@@ -1,0 +1,491 @@
+"""The report of a sweep: the verdict on its winner, and the pictures of the grid.
+
+Only the winner has a test error: looking at the others' would choose on the test
+block. Pictures show the first two varied settings, the others as the winner has
+them. Like every report it asks nothing of the network and runs no script.
+"""
+
+import json
+import statistics
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+from matplotlib.ticker import MaxNLocator
+
+from closecast.errors import ModelError
+from closecast.experiments.grid import Value
+from closecast.experiments.run import DATA, read_json
+from closecast.experiments.sweep import (
+    SWEEP,
+    Combination,
+    MemberResult,
+    Sweep,
+    load_sweep,
+)
+from closecast.reports.figures import (
+    ACCENT,
+    DRAWING,
+    INK,
+    MUTED,
+    RULE,
+    WARM,
+    inline,
+)
+from closecast.training.checkpoint import METRICS, write_durably
+
+TEMPLATE = "sweep.html.j2"
+
+MAX_SHOWN = 6
+"""Values of a setting that a picture shows, evenly spaced, the winner's among them."""
+
+MAX_ROWS = 50
+"""Combinations and failures that a table lists."""
+
+REACH = 3.0
+"""Pictures end at this many times the least error or the middle loss: one wild member
+must not flatten the others."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Curve:
+    """Losses of one member, one for each epoch."""
+
+    train: tuple[float, ...]
+    validation: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plane:
+    """The part of a grid that a picture shows.
+
+    Attributes:
+        across: Name and values of the setting from left to right.
+        down: The same from top to bottom; a single None without a second setting.
+        cells: Members of each pair (down, across), one for each seed.
+        winner: The winner's pair.
+    """
+
+    across: tuple[str, tuple[Value, ...]]
+    down: tuple[str, tuple[Value | None, ...]]
+    cells: Mapping[tuple[Value | None, Value], tuple[MemberResult, ...]]
+    winner: tuple[Value | None, Value]
+
+
+def is_sweep(folder: Path) -> bool:
+    """Tell whether a folder is a sweep's run.
+
+    Args:
+        folder: A run folder.
+
+    Returns:
+        True if a sweep ended there.
+    """
+    return (folder / SWEEP).exists()
+
+
+def write_sweep_report(folder: Path) -> Path:
+    """Write report.html into a sweep's run folder.
+
+    Args:
+        folder: A sweep that is done.
+
+    Returns:
+        The page.
+
+    Raises:
+        ModelError: A file of the run is missing or damaged.
+    """
+    path = folder / "report.html"
+    page = render_sweep(load_sweep(folder), _curves(folder), read_json(folder / DATA))
+    write_durably(path, page.encode())
+    return path
+
+
+def render_sweep(
+    sweep: Sweep, curves: Mapping[str, Curve], data: Mapping[str, Any]
+) -> str:
+    """Write the report of a sweep.
+
+    Args:
+        sweep: The sweep.
+        curves: Learning curve of each member that was trained.
+        data: What ``data.json`` says of the prices.
+
+    Returns:
+        One HTML page. The same sweep gives the same text.
+    """
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    plane = plane_of(sweep)
+    return environment.get_template(TEMPLATE).render(
+        sweep=sweep,
+        data=data,
+        errors=draw_errors(plane, sweep),
+        heat=draw_heat(plane),
+        facets=draw_curves(plane, curves),
+        combinations=[_row(one) for one in sweep.combinations[:MAX_ROWS]],
+        hidden=max(0, len(sweep.combinations) - MAX_ROWS),
+        failed=[one for one in sweep.members if one.diverged][:MAX_ROWS],
+        num_failed=sum(one.diverged is not None for one in sweep.members),
+        fixed=_fixed(sweep),
+    )
+
+
+def plane_of(sweep: Sweep) -> Plane:
+    """Choose what the pictures show of a grid.
+
+    Args:
+        sweep: The sweep.
+
+    Returns:
+        Its first two settings; the others are the winner's.
+    """
+    winner = next(one for one in sweep.members if one.name == sweep.winner)
+    down, *more = [name for name in sweep.axes if len(sweep.axes[name]) > 1] or list(
+        sweep.axes
+    )
+    across, down = (more[0], down) if more else (down, "")
+    columns = _spaced(sweep.axes[across], winner.values[across])
+    rows = _spaced(sweep.axes[down], winner.values[down]) if down else (None,)
+    cells: dict[tuple[Value | None, Value], tuple[MemberResult, ...]] = {}
+    for one in sweep.members:
+        others = {n: v for n, v in one.values.items() if n not in {across, down}}
+        if all(winner.values[name] == value for name, value in others.items()):
+            key = (one.values.get(down), one.values[across])
+            cells[key] = (*cells.get(key, ()), one)
+    return Plane(
+        across=(across, columns),
+        down=(down, rows),
+        cells=cells,
+        winner=(winner.values.get(down), winner.values[across]),
+    )
+
+
+def draw_errors(plane: Plane, sweep: Sweep) -> Markup:
+    """Draw bars of the errors by the two settings, the winner's test error beside.
+
+    Args:
+        plane: What is shown.
+        sweep: The sweep, for the winner's test error.
+
+    Returns:
+        An ``<svg>``.
+    """
+    (_, columns), (_, rows) = plane.across, plane.down
+    kinds = (
+        ("training", "train_crps", MUTED),
+        ("validation", "validation_crps", ACCENT),
+    )
+    seen = [sweep.test_crps]
+    with _panels(1, len(rows), 2.0) as (figure, panels):
+        for row, axes in zip(rows, panels[0], strict=True):
+            for place, (label, field, colour) in enumerate(kinds):
+                stats = [_mean_sd(_values(plane, row, one, field)) for one in columns]
+                seen += [mean for mean, _ in stats if mean is not None]
+                _bars(axes, (place - 1) * 0.27, stats, colour, label)
+            if row == plane.winner[0]:
+                at = columns.index(plane.winner[1]) + 0.27
+                axes.bar([at], [sweep.test_crps], 0.25, color=WARM)
+            axes.add_patch(
+                Rectangle((0, 0), 0, 0, color=WARM, label="test, winner only")
+            )  # for the legend, also where the winner is not
+            _name_axes(axes, plane, row)
+        top = min(max(seen), REACH * min(seen))
+        for axes in panels[0]:
+            axes.set_ylim(0, 1.08 * top)
+        panels[0][0].set_ylabel("CRPS, in units of volatility")
+        _legend(figure, panels[0][0])
+        label = (
+            f"Errors by {_settings(plane)}: the winner's test error is "
+            f"{sweep.test_crps:.4g}."
+        )
+        return inline(figure, "errors", label)
+
+
+def draw_heat(plane: Plane) -> Markup:
+    """Draw a map of the validation loss with its spread over seeds.
+
+    Args:
+        plane: What is shown.
+
+    Returns:
+        An ``<svg>``. Darker is better; the winner has a frame.
+    """
+    (across, columns), (down, rows) = plane.across, plane.down
+    stats = {
+        (row, column): _mean_sd(_values(plane, row, column, "validation_loss"))
+        for row in rows
+        for column in columns
+    }
+    order = sorted(mean for mean, _ in stats.values() if mean is not None)
+    with _panels(1, 1, 0.5 + 0.45 * len(rows), 1.1 * len(columns)) as (figure, panels):
+        axes = panels[0][0]
+        for y, row in enumerate(rows):
+            for x, column in enumerate(columns):
+                mean, spread = stats[row, column]
+                if mean is not None:
+                    share = 1 - order.index(mean) / max(1, len(order) - 1)
+                    axes.add_patch(
+                        Rectangle((x, y), 1, 1, color=ACCENT, alpha=0.05 + 0.4 * share)
+                    )
+                axes.text(
+                    x + 0.5, y + 0.5, _cell(mean, spread), ha="center", va="center"
+                )
+                if (row, column) == plane.winner:
+                    axes.add_patch(
+                        Rectangle((x, y), 1, 1, fill=False, edgecolor=WARM, linewidth=2)
+                    )
+        axes.set(
+            xlim=(0, len(columns)), ylim=(len(rows), 0), xlabel=across, ylabel=down
+        )
+        axes.set_xticks(np.arange(len(columns)) + 0.5, [_text(one) for one in columns])
+        axes.set_yticks(np.arange(len(rows)) + 0.5, [_text(one) for one in rows])
+        for side in axes.spines.values():
+            side.set_visible(False)
+        label = "Mean validation loss and its standard deviation over seeds."
+        return inline(figure, "heat", label)
+
+
+def draw_curves(plane: Plane, curves: Mapping[str, Curve]) -> Markup:
+    """Draw the losses by epoch, a facet for each combination, a line for each seed.
+
+    Args:
+        plane: What is shown.
+        curves: Learning curve of each member that was trained.
+
+    Returns:
+        An ``<svg>``. A vertical line is the epoch after which the validation loss no
+        longer fell, the median over seeds, where the training went on beyond it.
+    """
+    (_, columns), (_, rows) = plane.across, plane.down
+    low, high = _loss_range(plane, curves)
+    with _panels(len(rows), len(columns), 1.5) as (figure, panels):
+        for row, line in zip(rows, panels, strict=True):
+            for column, axes in zip(columns, line, strict=True):
+                members = plane.cells.get((row, column), ())
+                _facet(axes, members, curves)
+                if (row, column) == plane.winner:
+                    for side in axes.spines.values():
+                        side.set_color(WARM)
+                axes.set_title(_cell_name(plane, row, column), fontsize=8)
+                axes.set_ylim(low, high)
+                axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=4))
+                axes.label_outer()
+        _legend(figure, panels[0][0])
+        label = (
+            "Training and validation loss by epoch, a panel for each of "
+            f"{len(rows) * len(columns)} combinations of {_settings(plane)}."
+        )
+        return inline(figure, "curves", label)
+
+
+def _facet(
+    axes: Axes, members: Sequence[MemberResult], curves: Mapping[str, Curve]
+) -> None:
+    trained = [one for one in members if one.name in curves]
+    for part, colour, dash in (("train", MUTED, "--"), ("validation", ACCENT, "-")):
+        label = {"train": "training", "validation": "validation"}[part]
+        axes.plot([], [], color=colour, linestyle=dash, label=label)
+        for one in trained:
+            losses = getattr(curves[one.name], part)
+            epochs = range(1, len(losses) + 1)
+            axes.plot(epochs, losses, color=colour, linestyle=dash, linewidth=0.9)
+    if len(trained) < len(members):
+        text = f"{len(members) - len(trained)} diverged"
+        axes.text(0.5, 0.5, text, ha="center", transform=axes.transAxes, color=WARM)
+    axes.plot([], [], color=WARM, linestyle=":", label="overfits from here")
+    best = overfitting_epoch(trained)
+    if best is not None:
+        axes.axvline(best, color=WARM, linestyle=":", linewidth=1.3)
+    axes.grid(axis="y")
+
+
+def overfitting_epoch(members: Sequence[MemberResult]) -> float | None:
+    """Find the epoch after which the validation loss no longer fell.
+
+    Args:
+        members: Seeds of one combination that were trained.
+
+    Returns:
+        The median of their best epochs; None if at least half of them were still
+        getting better when they ended.
+    """
+    pairs = [(one.best_epoch or 0, one.epochs or 0) for one in members]
+    past = [best < epochs for best, epochs in pairs]
+    if not pairs or 2 * sum(past) <= len(past):
+        return None
+    return float(statistics.median(best for best, _ in pairs))
+
+
+def _loss_range(plane: Plane, curves: Mapping[str, Curve]) -> tuple[float, float]:
+    names = [one.name for cell in plane.cells.values() for one in cell]
+    losses = np.array(
+        [
+            loss
+            for name in names
+            if name in curves
+            for loss in (*curves[name].train, *curves[name].validation)
+        ]
+    )
+    low, middle, high = losses.min(), np.median(losses), losses.max()
+    top = min(high, low + REACH * (middle - low)) if middle > low else high
+    room = 0.05 * (top - low) or 1.0
+    return float(low - room), float(top + room)
+
+
+def _bars(
+    axes: Axes,
+    shift: float,
+    stats: Sequence[tuple[float | None, float | None]],
+    colour: str,
+    label: str,
+) -> None:
+    shown = [
+        (x, mean, sd or 0.0) for x, (mean, sd) in enumerate(stats) if mean is not None
+    ]
+    axes.bar(
+        [x + shift for x, _, _ in shown],
+        [mean for _, mean, _ in shown],
+        0.25,
+        yerr=[sd for _, _, sd in shown],
+        color=colour,
+        ecolor=INK,
+        error_kw={"linewidth": 0.8},
+        label=label,
+    )
+
+
+def _name_axes(axes: Axes, plane: Plane, row: Value | None) -> None:
+    (across, columns), (down, _) = plane.across, plane.down
+    axes.set_xticks(range(len(columns)), [_text(one) for one in columns])
+    axes.set_xlabel(across)
+    if down:
+        axes.set_title(f"{down} {_text(row)}", fontsize=9.5)
+    axes.grid(axis="y")
+    axes.label_outer()
+
+
+def _values(
+    plane: Plane, row: Value | None, column: Value, field: str
+) -> list[float | None]:
+    return [getattr(one, field) for one in plane.cells.get((row, column), ())]
+
+
+def _mean_sd(
+    values: Sequence[float | None],
+) -> tuple[float | None, float | None]:
+    known = [value for value in values if value is not None]
+    if not known or len(known) < len(values):  # a diverged seed spoils its mean
+        return None, None
+    return statistics.fmean(known), statistics.stdev(known) if known[1:] else None
+
+
+def _cell(mean: float | None, spread: float | None) -> str:
+    if mean is None:
+        return "diverged"
+    return f"{mean:.4g}" + (
+        "" if spread is None else f"\n\N{PLUS-MINUS SIGN}{spread:.2g}"
+    )
+
+
+def _cell_name(plane: Plane, row: Value | None, column: Value) -> str:
+    name = f"{plane.across[0]} {_text(column)}"
+    return f"{plane.down[0]} {_text(row)}\n{name}" if plane.down[0] else name
+
+
+def _settings(plane: Plane) -> str:
+    return " and ".join(filter(None, (plane.down[0], plane.across[0])))
+
+
+def _spaced(values: Sequence[Value], kept: Value) -> tuple[Value, ...]:
+    if len(values) <= MAX_SHOWN:
+        return tuple(values)
+    places = {round(at) for at in np.linspace(0, len(values) - 1, MAX_SHOWN - 1)}
+    return tuple(values[at] for at in sorted(places | {values.index(kept)}))
+
+
+def _text(value: Value | None) -> str:
+    return (
+        f"{value:g}"
+        if isinstance(value, float)
+        else ""
+        if value is None
+        else str(value)
+    )
+
+
+def _row(one: Combination) -> dict[str, object]:
+    losses = {
+        name: "\N{EN DASH}" if value is None else f"{value:.5g}"
+        for name, value in (
+            ("mean", one.mean_loss),
+            ("sd", one.sd_loss),
+            ("worst", one.worst_loss),
+        )
+    }
+    values = [_text(value) for value in one.values.values()]
+    return {"values": values, **losses, "seeds": one.seeds, "diverged": one.diverged}
+
+
+def _fixed(sweep: Sweep) -> list[tuple[str, str]]:
+    settings = sweep.forecaster.settings.to_dict()
+    return [
+        (name, "none" if value is None else _text(value))
+        for name, value in settings.items()
+        if name not in {*sweep.axes, "seed"}
+    ]
+
+
+def _curves(folder: Path) -> dict[str, Curve]:
+    path, losses = folder / METRICS, dict[str, list[tuple[float, float]]]()
+    try:
+        for line in path.read_text(encoding="utf-8").splitlines():
+            epoch = json.loads(line)
+            pair = (epoch["train_loss"], epoch["validation_loss"])
+            losses.setdefault(epoch["member"], []).append(pair)
+    except (OSError, ValueError, KeyError) as error:
+        raise ModelError(
+            f"Expected the losses of a sweep, got none that can be read ({path}: "
+            f"{error}). Run the sweep again."
+        ) from error
+    return {
+        name: Curve(
+            train=tuple(train for train, _ in pairs),
+            validation=tuple(validation for _, validation in pairs),
+        )
+        for name, pairs in losses.items()
+    }
+
+
+def _legend(figure: Figure, axes: Axes) -> None:
+    handles, labels = axes.get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside upper left", ncols=len(handles))
+
+
+@contextmanager
+def _panels(
+    rows: int, columns: int, height: float, width: float | None = None
+) -> Iterator[tuple[Figure, list[list[Axes]]]]:
+    # one style for all, and room for a legend above
+    with mpl.rc_context({**DRAWING, "axes.edgecolor": RULE}):
+        across = width or max(4.5, min(9.0, 1.9 * columns))
+        figure = Figure(
+            figsize=(across + 0.6, height * rows + 0.7), layout="constrained"
+        )
+        grid = figure.subplots(rows, columns, sharey=True, squeeze=False)
+        yield figure, [list(line) for line in grid]

@@ -1,0 +1,311 @@
+"""A sweep trains every member once, counts them all and judges the best honestly."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import closecast as cc
+from closecast.engine.torch import TorchEngine
+from closecast.errors import ModelError, SettingError, TrainingError
+from closecast.experiments import sweep as room
+from closecast.experiments.index import Index
+from closecast.experiments.sweep import (
+    MemberResult,
+    choose_winner,
+    combine,
+    load_sweep,
+)
+from closecast.market.readers import to_frame
+from closecast.testing import random_walk
+from closecast.training.checkpoint import load
+
+QUICK = {"hidden_size": 4, "epochs": 3, "optimizer": "sgd", "batch_size": 32}
+GRID = {"learning_rate": [0.001, 0.01], "num_layers": [1, 2]}
+WILD = {"learning_rate": [1000.0, 0.01], "num_layers": [2]}
+
+
+@pytest.fixture(scope="module")
+def bars():
+    """Two random walks."""
+    return random_walk(2, 260)
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory):
+    """A folder for runs and their index."""
+    return tmp_path_factory.mktemp("sweeps")
+
+
+@pytest.fixture(scope="module")
+def done(bars, home):
+    """A sweep that is done, in home / "run"."""
+    return cc.sweep(
+        bars, GRID, seeds=2, out=home / "run", index=home / "i.sqlite", **QUICK
+    )
+
+
+def tree(folder):
+    """Read every file of a folder."""
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
+
+
+def result(loss, seed=0, **values):
+    """Make a member's result; a loss of None has diverged."""
+    diverged = "Expected finite losses, got nan." if loss is None else None
+    return MemberResult(
+        name=f"{values},{seed}",
+        values=values,
+        seed=seed,
+        validation_loss=loss,
+        diverged=diverged,
+    )
+
+
+def test_every_member_is_trained_and_kept(done, home, bars):
+    """Eight members, each with a checkpoint of its own settings."""
+    assert len(done.members) == 8
+    for one in done.members:
+        model = load(home / "run" / "members" / one.name)
+        assert model.settings.seed == one.seed
+        assert all(
+            getattr(model.settings, key) == value for key, value in one.values.items()
+        )
+        kept = model.curve.best_epoch - 1
+        assert model.curve.validation_loss[kept] == one.validation_loss
+    table = done.to_frame()
+    assert len(table) == 8
+    assert {"learning_rate", "num_layers", "seed", "validation_loss"} <= set(table)
+    forecast = done.forecaster.predict(bars)
+    assert set(forecast["symbol"]) == {"W00", "W01"}
+
+
+def test_a_member_is_the_model_trained_alone(done, home, bars):
+    """A sweep changes nothing about a training: the same weights, bit for bit."""
+    one = done.members[-1]
+    alone = cc.Forecaster(**QUICK, **one.values, seed=one.seed).fit(bars)
+
+    weights = load(home / "run" / "members" / one.name).weights
+
+    assert weights.keys() == alone.model.weights.keys()
+    for name, array in weights.items():
+        np.testing.assert_array_equal(array, alone.model.weights[name])
+
+
+def test_the_winner_is_the_best_on_validation(done):
+    """Least mean loss over seeds, then the best of its seeds."""
+    means = {}
+    for one in done.members:
+        means.setdefault(tuple(one.values.values()), []).append(one.validation_loss)
+    best = min(means, key=lambda values: np.mean(means[values]))
+    winner = next(one for one in done.members if one.name == done.winner)
+
+    assert tuple(winner.values.values()) == best
+    assert winner.validation_loss == min(means[best])
+    assert done.combinations[0].mean_loss == pytest.approx(np.mean(means[best]))
+
+
+def test_only_the_winner_has_a_test_score(done, home):
+    """Nothing in the run tells how another member did on the test block."""
+    document = json.loads((home / "run" / "sweep.json").read_text())
+    assert document["winner"]["test_crps"] == done.test_crps > 0
+    assert not any("test" in key for one in document["members"] for key in one)
+
+    stamped = [path.parent.name for path in (home / "run").rglob("leak_tests.json")]
+    assert stamped == [done.winner]
+
+
+def test_the_verdict_counts_every_model_ever_trained(bars, tmp_path):
+    """A second sweep on the same prices is corrected for the first one's models too."""
+    index = tmp_path / "i.sqlite"
+    one = cc.sweep(bars, {"dropout": [0.0, 0.2]}, seeds=1, index=index, **QUICK)
+    two = cc.sweep(bars, {"dropout": [0.0, 0.5]}, seeds=1, index=index, **QUICK)
+
+    assert (one.trials, two.trials) == (2, 3)  # dropout 0.0 was there before
+    assert "3 models were ever trained on these prices" in two.why[0]
+    assert "out of 2 models" in two.why[0]
+    assert two.verdict.startswith("Best of 3 models, p-values corrected")
+
+
+def test_nothing_stays_on_the_disk_without_out(bars, tmp_path, monkeypatch):
+    """A sweep without a folder leaves its count alone, and still forecasts."""
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    index = Index(tmp_path / "index" / "i.sqlite")
+
+    swept = cc.sweep(bars, {"dropout": [0.2]}, seeds=1, index=index.path, **QUICK)
+
+    assert [path.name for path in tmp_path.iterdir()] == ["index"]
+    assert index.runs() == []
+    assert len(swept.forecaster.predict(bars)) == 2 * 5
+
+
+def test_members_of_another_context_have_the_same_windows(bars, tmp_path):
+    """Losses over different windows could not be compared."""
+    grid = {"context_length": [5, 12]}
+    swept = cc.sweep(bars, grid, seeds=1, index=tmp_path / "i", out=tmp_path / "run",
+                     **QUICK)  # fmt: skip
+
+    trained_on = [
+        load(tmp_path / "run" / "members" / one.name).trained_on
+        for one in swept.members
+    ]
+    assert trained_on[0]["train_windows"] == trained_on[1]["train_windows"]
+    assert trained_on[0]["validation_windows"] == trained_on[1]["validation_windows"]
+
+
+def test_a_diverged_member_is_named_retired_and_counted(bars, tmp_path, monkeypatch):
+    """The rest of its fleet goes on, as if it had never been there."""
+    whole = TorchEngine.train
+
+    def fragile(self, data, members, on_epoch=None):
+        for member in members:
+            if member.optimizer.learning_rate == 1000.0:
+                raise TrainingError(f"Expected finite losses, got nan ({member.name}).")
+        return whole(self, data, members, on_epoch)
+
+    monkeypatch.setattr(TorchEngine, "train", fragile)
+    monkeypatch.setattr(TorchEngine, "name", "torch, but in fleets")
+    index = tmp_path / "i.sqlite"
+    swept = cc.sweep(bars, WILD, seeds=2, index=index, out=tmp_path / "a", **QUICK)
+    monkeypatch.undo()
+    calm = {**WILD, "learning_rate": [0.01]}
+    alone = cc.sweep(bars, calm, seeds=2, index=index, out=tmp_path / "b", **QUICK)
+
+    wild = [one for one in swept.members if one.diverged]
+    assert [one.values["learning_rate"] for one in wild] == [1000.0, 1000.0]
+    assert all(f"({one.name})" in one.diverged for one in wild)
+    assert swept.trials == 4
+    assert swept.winner == alone.winner
+    home = Path("members") / swept.winner / "model.safetensors"
+    assert (tmp_path / "a" / home).read_bytes() == (tmp_path / "b" / home).read_bytes()
+
+
+def test_no_winner_is_better_than_one_that_diverged():
+    """A combination with a diverged seed cannot win, however good the others were."""
+    lucky = [result(0.1, 0, dropout=0.1), result(None, 1, dropout=0.1)]
+    steady = [result(0.5, 0, dropout=0.2), result(0.4, 1, dropout=0.2)]
+
+    assert choose_winner(lucky + steady) is steady[1]
+    assert [one.diverged for one in combine(lucky + steady)] == [0, 1]
+    with pytest.raises(TrainingError, match="whose seeds all train, got none"):
+        choose_winner(lucky)
+
+
+def test_a_run_of_other_settings_or_prices_is_refused(done, home, bars):
+    """The difference is shown and nothing is changed."""
+    before = tree(home / "run")
+
+    with pytest.raises(ModelError, match="hidden_size: 4 there, 5 asked for"):
+        cc.sweep(bars, GRID, seeds=2, out=home / "run", **{**QUICK, "hidden_size": 5})
+    with pytest.raises(ModelError, match=r"num_layers: \[1, 2\] there, \[1\] asked"):
+        cc.sweep(bars, {**GRID, "num_layers": [1]}, seeds=2, out=home / "run", **QUICK)
+    other = bars.select(np.arange(len(bars)) != len(bars) - 1)
+    with pytest.raises(
+        ModelError, match=r"data\.json: fingerprint: .* bars: 520 there"
+    ):
+        cc.sweep(other, GRID, seeds=2, out=home / "run", **QUICK)
+    assert tree(home / "run") == before
+    assert done.winner == load_sweep(home / "run").winner
+
+
+def test_a_sweep_that_is_done_is_not_done_again(done, home, bars, monkeypatch):
+    """The same call reads what is there."""
+    monkeypatch.setattr(room, "train_fleet", None)
+
+    again = cc.sweep(bars, GRID, seeds=2, out=home / "run", **QUICK)
+
+    assert again.members == done.members
+    assert again.trials == done.trials
+
+
+def test_an_unknown_setting_names_the_nearest(bars):
+    """Before a single window is cut."""
+    with pytest.raises(SettingError, match="Did you mean 'learning_rate'"):
+        cc.sweep(bars, {"learnin_rate": [0.1]})
+
+
+def test_progress_is_told(bars, tmp_path):
+    """After each epoch and member, with the best so far and the time left."""
+    seen = []
+    cc.sweep(
+        bars, {"dropout": [0.0, 0.3]}, seeds=1, index=tmp_path / "i", **QUICK,
+        on_progress=seen.append,
+    )  # fmt: skip
+
+    assert [len(one.results) for one in seen] == [0, 0, 0, 0, 1, 1, 1, 1, 2]
+    assert [one.running.epoch for one in seen if one.running] == [1, 2, 3, 1, 2, 3]
+    assert seen[0].left_s is None
+    assert seen[-1].left_s == 0
+    assert seen[-1].windows_per_s > 0
+
+
+def start(folder):
+    """Start the command line's sweep in a process of its own."""
+    arguments = ["sweep", "grid.toml", "prices.csv", "--out", "run", "--index", "i.db"]
+    return subprocess.Popen(
+        [sys.executable, "-m", "closecast", *arguments],
+        cwd=folder,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def wait_for_members(process, folder, count):
+    """Wait until a process has finished some members."""
+    until = time.monotonic() + 60
+    while len(list(folder.glob("run/members/*/member.json"))) < count:
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < until
+        time.sleep(0.005)
+
+
+@pytest.mark.slow
+def test_a_sweep_that_is_killed_ends_with_the_same_bytes(bars, tmp_path):
+    """Kill -9 after some members, again and again: none is trained twice."""
+    folders = {name: tmp_path / name for name in ("whole", "killed")}
+    for folder in folders.values():
+        folder.mkdir()
+        to_frame(bars, "pandas").to_csv(folder / "prices.csv", index=False)
+        (folder / "grid.toml").write_text(
+            'seeds = 2\nhidden_size = 4\nepochs = 15\noptimizer = "sgd"\n'
+            "batch_size = 16\n[grid]\nlearning_rate = [1000.0, 0.01, 0.001]\n"
+            "num_layers = [1]\n"
+        )
+    whole = start(folders["whole"])
+    out, errors = whole.communicate(timeout=120)
+    assert whole.returncode == 0, errors
+    assert errors == ""
+    assert "evidence of skill" in out
+
+    killed = folders["killed"]
+    finished = {}
+    for count, delay in ((0, 1.0), (2, 0.0), (4, 0.05)):
+        process = start(killed)
+        wait_for_members(process, killed, count)
+        time.sleep(delay)
+        os.kill(process.pid, signal.SIGKILL)
+        process.communicate(timeout=60)
+        assert process.returncode == -signal.SIGKILL
+        for path in killed.glob("run/members/*/member.json"):
+            stamp = path.stat().st_mtime_ns
+            assert finished.setdefault(path, stamp) == stamp
+    assert 4 <= len(finished) <= 6
+    last = start(killed)
+    _, errors = last.communicate(timeout=120)
+    assert last.returncode == 0, errors
+
+    assert all(path.stat().st_mtime_ns == stamp for path, stamp in finished.items())
+    assert tree(killed / "run") == tree(folders["whole"] / "run")
+    counts = {Index(f / "i.db").trials(bars.fingerprint) for f in folders.values()}
+    assert counts == {6}

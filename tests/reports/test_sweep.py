@@ -1,0 +1,121 @@
+"""The page of a sweep: the verdict first, and pictures of what was measured."""
+
+import re
+
+import pytest
+
+import closecast as cc
+from closecast.errors import ModelError
+from closecast.experiments.sweep import MemberResult, load_sweep
+from closecast.reports.sweep import (
+    Curve,
+    draw_curves,
+    draw_heat,
+    overfitting_epoch,
+    plane_of,
+    write_sweep_report,
+)
+from closecast.testing import random_walk
+
+QUICK = {"hidden_size": 4, "epochs": 2, "batch_size": 32}
+GRID = {"learning_rate": [0.001, 0.01], "num_layers": [1, 2], "dropout": [0.0, 0.2]}
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """A sweep of three settings."""
+    folder = tmp_path_factory.mktemp("sweep-report")
+    cc.sweep(random_walk(2, 260), GRID, seeds=2, out=folder / "run",
+             index=folder / "i", source="<b>prices</b>", **QUICK)  # fmt: skip
+    return folder / "run"
+
+
+def member(best_epoch, epochs, seed=0):
+    """Make a member's result with a learning curve."""
+    return MemberResult(
+        name=str(seed), values={}, seed=seed, best_epoch=best_epoch, epochs=epochs
+    )
+
+
+def test_the_page_says_what_the_sweep_found(run):
+    """Verdict, winner, every combination; nothing from outside, names escaped."""
+    page = write_sweep_report(run).read_text()
+    sweep = load_sweep(run)
+
+    assert sweep.verdict in page
+    assert f"<b>{sweep.winner}</b>" in page
+    assert page.count("<svg") == 3
+    assert page.count("<tr") == 1 + 8
+    assert "&lt;b&gt;prices&lt;/b&gt;" in page
+    assert not re.search(r"(src|href)=\"(?!#|data:)", page)
+    assert "<script" not in page
+
+
+def test_the_same_run_gives_the_same_page(run):
+    """To the byte."""
+    assert write_sweep_report(run).read_bytes() == write_sweep_report(run).read_bytes()
+
+
+def test_pictures_show_two_settings_and_the_third_as_the_winner_has_it(run):
+    """A plane through the winner, every seed of it."""
+    sweep = load_sweep(run)
+    plane = plane_of(sweep)
+    winner = next(one for one in sweep.members if one.name == sweep.winner)
+
+    assert (plane.down[0], plane.across[0]) == ("learning_rate", "num_layers")
+    assert len(plane.cells) == 4
+    assert {len(cell) for cell in plane.cells.values()} == {2}
+    assert winner in plane.cells[plane.winner]
+    assert {one.values["dropout"] for cell in plane.cells.values() for one in cell} == {
+        winner.values["dropout"]
+    }
+
+
+def test_the_heat_map_holds_means_and_spread(run):
+    """As numbers, since colours alone cannot be read."""
+    sweep = load_sweep(run)
+    text = draw_heat(plane_of(sweep))
+
+    for one in sweep.combinations:
+        if one.values["dropout"] == sweep.forecaster.settings.dropout:
+            assert f"{one.mean_loss:.4g}" in text
+
+
+def test_a_diverged_seed_is_drawn_as_such(run):
+    """No bar, no mean, a word in its panel."""
+    sweep = load_sweep(run)
+    plane = plane_of(sweep)
+    key = next(key for key in plane.cells if key != plane.winner)
+    first, second = plane.cells[key]
+    lost = MemberResult(
+        name=first.name, values=first.values, seed=first.seed, diverged="nan"
+    )
+    plane.cells[key] = (lost, second)
+    curves = {
+        one.name: Curve(train=(2.0, 1.0), validation=(2.0, 1.5))
+        for cell in plane.cells.values()
+        for one in cell
+        if one.diverged is None
+    }
+
+    assert "diverged" in draw_heat(plane)
+    assert "1 diverged" in draw_curves(plane, curves)
+
+
+def test_the_overfitting_epoch_is_where_validation_stopped_to_fall():
+    """The median over seeds, and none while most were still getting better."""
+    assert overfitting_epoch([member(3, 8), member(5, 8), member(8, 8)]) == 5
+    assert overfitting_epoch([member(3, 8), member(8, 8)]) is None
+    assert overfitting_epoch([member(8, 8)]) is None
+    assert overfitting_epoch([]) is None
+
+
+def test_a_run_without_losses_is_refused(run):
+    """The message names the file."""
+    losses = (run / "metrics.jsonl").read_bytes()
+    (run / "metrics.jsonl").write_text("{}\n")
+    try:
+        with pytest.raises(ModelError, match=r"metrics\.jsonl.*Run the sweep again"):
+            write_sweep_report(run)
+    finally:
+        (run / "metrics.jsonl").write_bytes(losses)
