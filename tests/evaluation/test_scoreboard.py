@@ -54,7 +54,7 @@ class TestScore:
         board = score(forecasts, world.truth, world.scale)
 
         assert "no evidence of skill in the density" in board.verdict
-        beaten = "CRPS better, its 90 % interval off zero, at"
+        beaten = "CRPS better, its 90 % interval off zero and p at most 0.1, at"
         assert any(f"against ewma_t: {beaten} 5 of 5" in why for why in board.why)
         assert any(f"against garch_t: {beaten} 0 of 5" in why for why in board.why)
 

@@ -13,13 +13,13 @@ from closecast.evaluation.verdict import DENSITY_BASELINES
 def boards(make_world):
     """Make a scoreboard of a forecast that knows a share of the mean."""
 
-    def make(share, sessions=700):
-        world = make_world(sessions=sessions)
+    def make(share, spread=1.3):
+        world = make_world(sessions=700)
         forecasts = {
             "lstm": world.forecast(share * world.truth, spread=1.01),
             "zero": world.forecast(0.0),
             "drift": world.forecast(0.0005 * np.arange(1, world.horizon + 1)),
-            **{name: world.forecast(0.0, spread=1.3) for name in DENSITY_BASELINES},
+            **{name: world.forecast(0.0, spread=spread) for name in DENSITY_BASELINES},
         }
         return score(forecasts, world.truth, world.scale)
 

@@ -1,9 +1,9 @@
 """The verdict: what the figures allow to be said, in one sentence.
 
 "No evidence" is said as plainly as "evidence". Skill counts where it is above 0 with
-an interval off zero against every named baseline, and where the model belongs to the
-confidence set of all models, at most steps. A p-value is never given without its
-skill.
+an interval off zero and a small p-value against every named baseline, and where the
+model belongs to the confidence set of all models, at most steps. A p-value is never
+given without its skill.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -14,6 +14,9 @@ from closecast.evaluation.rows import Interval, Row
 
 MEAN_BASELINES = ("zero", "drift")
 DENSITY_BASELINES = ("ewma_t", "har_t", "garch_t")
+
+MAX_P = 0.1
+"""Largest p-value of evidence; of a chosen model it is multiplied by the trials."""
 
 LEAST_P_SHOWN = 0.01
 """Smaller p-values are shown as smaller than this; none is 0."""
@@ -118,8 +121,10 @@ class _Beaten:
 
     @property
     def sure(self) -> bool:
-        """Whether the skill is above 0, its whole interval included."""
-        return self.skill > 0 and self.interval is not None and self.interval[0] > 0
+        """Whether the skill is above 0, and both interval and test agree."""
+        if self.interval is None or self.p_value is None:
+            return False
+        return self.skill > 0 and self.interval[0] > 0 and self.p_value <= MAX_P
 
     @property
     def words(self) -> str:
@@ -171,8 +176,9 @@ def _skill_sentence(aspect: _Aspect, baseline: str, steps: Sequence[_Beaten]) ->
     )
     return (
         f"{aspect.name.capitalize()} against {baseline}: {aspect.score} better, its "
-        f"90 % interval off zero, at {sum(step.sure for step in steps)} of "
-        f"{len(steps)} steps ({aspect.score} skill at {told})."
+        f"90 % interval off zero and p at most {MAX_P:g}, at "
+        f"{sum(step.sure for step in steps)} of {len(steps)} steps "
+        f"({aspect.score} skill at {told})."
     )
 
 
