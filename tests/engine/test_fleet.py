@@ -31,6 +31,10 @@ class TestOptimizerConfig:
             ("learning_rate", 0.0),
             ("learning_rate", float("inf")),
             ("weight_decay", -1e-9),
+            ("loss", "mae"),
+            ("schedule", "sawtooth"),
+            ("warmup", 1.0),
+            ("clip_norm", -1.0),
             ("momentum", 1.0),
             ("batch_size", 0),
             ("epochs", 0),
@@ -46,6 +50,11 @@ class TestOptimizerConfig:
             SettingError, match=rf"Expected {name} to be .* got {value!r}"
         ):
             OptimizerConfig(**{name: value})
+
+    def test_one_cycle_warms_up_by_itself(self):
+        """Two warm-ups on one another are refused."""
+        with pytest.raises(SettingError, match=r"no warmup with schedule one_cycle"):
+            OptimizerConfig(schedule="one_cycle", warmup=0.1)
 
     def test_momentum_belongs_to_sgd(self):
         """A momentum that would do nothing is refused."""
@@ -77,6 +86,17 @@ class TestMember:
                 network=NetworkConfig(),
                 optimizer=OptimizerConfig(batch_size=batch_size),
                 train=np.arange(train),
+                validation=np.arange(3),
+            )
+
+    def test_a_loss_of_another_head_is_refused(self):
+        """A network is trained by a loss that its outputs have."""
+        with pytest.raises(SettingError, match=r"with head point, got 'nll'"):
+            Member(
+                name="odd",
+                network=NetworkConfig(head="point"),
+                optimizer=OptimizerConfig(loss="nll"),
+                train=np.arange(9),
                 validation=np.arange(3),
             )
 

@@ -2,11 +2,18 @@
 
 import numpy as np
 import pytest
+import scoringrules
 import torch
 from scipy import stats
 
+from closecast.evaluation.scores import crps
+from closecast.forecast import Forecast
 from closecast.models.config import NetworkConfig, initial_weights
-from closecast.models.heads import student_t_parameters
+from closecast.models.heads import (
+    distribution,
+    params_per_step,
+    student_t_parameters,
+)
 from closecast.models.lstm import StackedLSTM, loss
 
 
@@ -193,3 +200,36 @@ class TestLoss:
         raw, z = torch.zeros(2, 3, 1), torch.full((2, 3), 2.0)
 
         assert float(loss("point", raw, z)) == 4.0
+
+    @pytest.mark.parametrize("head", ["student_t", "quantile"])
+    def test_crps_is_the_one_of_the_scoreboard(self, head):
+        """Training makes small what the judge measures."""
+        rng = np.random.default_rng(0)
+        raw = rng.normal(size=(9, 5, params_per_step(head)))
+        z = rng.normal(size=(9, 5)) * 3
+        mean, quantiles = distribution(head, raw, np.ones((9, 5)))
+        dates = np.full(9, "2020-01-01", "datetime64[D]")
+        forecast = Forecast(
+            symbols=np.full(9, "A"),
+            cutoffs=dates,
+            target_dates=np.repeat(dates[:, None], 5, axis=1),
+            last_close=np.ones(9),
+            mean=mean,
+            quantiles=quantiles,
+        )
+
+        found = loss(head, torch.from_numpy(raw), torch.from_numpy(z), "crps")
+
+        assert float(found) == pytest.approx(crps(forecast, z).mean(), rel=1e-10)
+
+    def test_crps_of_a_student_t_is_nearly_the_closed_form(self):
+        """Over 39 levels it is the exact one times a constant, 40/39 or less."""
+        rng = np.random.default_rng(0)
+        raw = np.broadcast_to([0.3, -0.2, 1.0], (20_000, 1, 3)).copy()
+        location, scale, df = student_t_parameters(raw)
+        z = location + scale * rng.standard_t(df)
+
+        found = loss("student_t", torch.from_numpy(raw), torch.from_numpy(z), "crps")
+
+        exact = scoringrules.crps_t(z, df, location, scale).mean()
+        assert float(found) / exact == pytest.approx(1.024, abs=0.004)

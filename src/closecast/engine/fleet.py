@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 import numpy as np
-from jaxtyping import Float32, Int
+from jaxtyping import Float32, Float64, Int
 
+from closecast.engine.schedule import SCHEDULES, epoch_rates
 from closecast.errors import SettingError, TrainingError
 from closecast.models.config import (
     MAX_SEED,
@@ -23,6 +24,7 @@ from closecast.models.config import (
     require_number,
     require_whole,
 )
+from closecast.models.heads import LOSSES, choose_loss
 from closecast.windows.scaling import WindowData
 
 OPTIMIZERS = ("adam", "adamw", "rmsprop", "sgd")
@@ -35,9 +37,15 @@ class OptimizerConfig:
     Attributes:
         optimizer: ``"adam"``, ``"adamw"``, ``"rmsprop"`` or ``"sgd"``, each as its
             paper has it.
-        learning_rate: Step size.
+        loss: What is made small: ``"auto"``, the head's own, or one of
+            ``closecast.models.heads.LOSSES_OF_HEAD``.
+        learning_rate: Step size, the greatest of the schedule.
+        schedule: How the step size goes: one of ``closecast.engine.schedule``.
+        warmup: Share of all steps in which the step size rises from 0.
         weight_decay: L2 penalty; decoupled from the gradient in ``"adamw"``.
         momentum: Momentum of ``"sgd"``; the others have none to set.
+        clip_norm: Greatest Euclidean norm of the whole gradient; a longer one is
+            shortened to it. 0 shortens none.
         batch_size: Windows of a step.
         epochs: Passes over the training windows, at most.
         early_stopping: Whether to stop when the validation loss no longer falls,
@@ -47,9 +55,13 @@ class OptimizerConfig:
     """
 
     optimizer: str = "adam"
+    loss: str = "auto"
     learning_rate: float = 1e-3
+    schedule: str = "constant"
+    warmup: float = 0.0
     weight_decay: float = 0.0
     momentum: float = 0.0
+    clip_norm: float = 0.0
     batch_size: int = 128
     epochs: int = 20
     early_stopping: bool = True
@@ -58,7 +70,15 @@ class OptimizerConfig:
 
     def __post_init__(self) -> None:
         require_choice("optimizer", self.optimizer, OPTIMIZERS)
+        require_choice("loss", self.loss, LOSSES)
         require_number("learning_rate", self.learning_rate, 0.0, 1e3, open_ends="low")
+        require_choice("schedule", self.schedule, SCHEDULES)
+        require_number("warmup", self.warmup, 0.0, 1.0, open_ends="high")
+        if self.warmup and self.schedule == "one_cycle":
+            raise SettingError(
+                f"Expected no warmup with schedule one_cycle, which has its own, got "
+                f"{self.warmup!r}."
+            )
         require_number("weight_decay", self.weight_decay, 0.0, 1e3)
         require_number("momentum", self.momentum, 0.0, 1.0, open_ends="high")
         if self.momentum and self.optimizer != "sgd":
@@ -66,11 +86,26 @@ class OptimizerConfig:
                 f"Expected momentum with optimizer sgd only, got {self.momentum!r} "
                 f"with {self.optimizer}."
             )
+        require_number("clip_norm", self.clip_norm, 0.0, 1e9)
         require_whole("batch_size", self.batch_size, 1, 1_000_000)
         require_whole("epochs", self.epochs, 1, 1_000_000)
         require_flag("early_stopping", self.early_stopping)
         require_whole("patience", self.patience, 1, 1_000_000)
         require_whole("seed", self.seed, 0, MAX_SEED)
+
+    def rates(self, epoch: int, steps: int) -> Float64[np.ndarray, " step"]:
+        """Give the learning rate of each step of an epoch.
+
+        Args:
+            epoch: The epoch, counted from 1.
+            steps: Steps of an epoch.
+
+        Returns:
+            The rates, in the order of the steps.
+        """
+        return epoch_rates(
+            self.schedule, self.learning_rate, self.warmup, epoch, self.epochs, steps
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -92,6 +127,7 @@ class Member:
     validation: Int[np.ndarray, " validation"]
 
     def __post_init__(self) -> None:
+        choose_loss(self.network.head, self.optimizer.loss)
         if len(self.train) == 0 or len(self.validation) == 0:
             raise TrainingError(
                 f"Expected windows to train and to validate on, got {len(self.train)} "

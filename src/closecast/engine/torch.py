@@ -221,16 +221,29 @@ def _train_epoch(
     config = member.optimizer
     network.train()
     total = torch.zeros((), dtype=torch.float64, device=panel.device)
-    for batch in batches(member.train, config.batch_size, config.seed, epoch):
-        rows = panel.rows(batch)
-        step_loss = loss(
-            member.network.head, network(*panel.inputs(rows)), panel.targets(rows)
-        )
+    order = batches(member.train, config.batch_size, config.seed, epoch)
+    rates = config.rates(epoch, len(order)).tolist()
+    for batch, rate in zip(order, rates, strict=True):
+        step_loss = _loss(network, panel, member, panel.rows(batch))
         optimizer.zero_grad()
         step_loss.backward()  # type: ignore[no-untyped-call]
+        if config.clip_norm:
+            nn.utils.clip_grad_norm_(network.parameters(), config.clip_norm)
+        for group in optimizer.param_groups:
+            group["lr"] = rate
         optimizer.step()
         total += step_loss.detach() * len(batch)
     return float(total) / len(member.train)
+
+
+def _loss(
+    network: StackedLSTM,
+    panel: ResidentPanel,
+    member: Member,
+    rows: Int[torch.Tensor, " window"],
+) -> Float[torch.Tensor, ""]:
+    raw, z = network(*panel.inputs(rows)), panel.targets(rows)
+    return loss(member.network.head, raw, z, member.optimizer.loss)
 
 
 def _validation_loss(
@@ -238,7 +251,7 @@ def _validation_loss(
 ) -> float:
     raw = _outputs(network, panel, member.validation)
     z = panel.targets(panel.rows(member.validation))
-    return float(loss(member.network.head, raw, z))
+    return float(loss(member.network.head, raw, z, member.optimizer.loss))
 
 
 @torch.no_grad()

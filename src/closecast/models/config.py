@@ -115,7 +115,7 @@ class NetworkConfig:
         dropout: Chance that a unit is dropped in training, between layers and
             before the head.
         batch_norm: Whether the last hidden state is normalised over the batch.
-        head: What the outputs mean: ``"student_t"`` or ``"point"``.
+        head: What the outputs mean: ``"student_t"``, ``"quantile"`` or ``"point"``.
     """
 
     input_size: int = 5

@@ -11,9 +11,19 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Float
 
+from closecast.errors import SettingError
 from closecast.forecast import LEVELS
 
-HEADS = ("student_t", "point")
+HEADS = ("student_t", "quantile", "point")
+
+LOSSES = ("auto", "mse", "nll", "crps")
+
+LOSSES_OF_HEAD = {
+    "student_t": ("nll", "crps"),
+    "quantile": ("crps",),
+    "point": ("mse",),
+}
+"""What each head can be trained to make small; the first is what it takes by itself."""
 
 LOG_SCALE_BOUND = 3.0
 """The Student-t's scale stays within exp(+-3) units: a wild first epoch cannot make
@@ -27,16 +37,27 @@ START_DF = 6.0
 
 _DF_SHIFT = float(np.log(np.expm1(START_DF - MIN_DF)))
 
-_KNOTS = 2049
-"""Points of the quantile table: a linear piece is then within 1e-6 of the truth."""
+_DEGREE = 10
+"""Of the polynomials in 1/df that give Student-t quantiles to within 1e-9."""
+
+MIDDLE = len(LEVELS) // 2
+"""Place of the median among ``LEVELS``."""
+
+_UNIT_GAP = float(np.log(np.expm1(1.0)))
+"""softplus gives 1 here: an output of 0 leaves a gap as it starts."""
 
 
 class Functions(NamedTuple):
-    """Elementwise functions of an array library."""
+    """Functions of an array library; those along an axis take the last one."""
 
     exp: Callable[[Any], Any]
     tanh: Callable[[Any], Any]
     softplus: Callable[[Any], Any]
+    cumsum: Callable[[Any], Any]
+    flip: Callable[[Any], Any]
+    concat: Callable[[list[Any]], Any]
+    like: Callable[[Any, Any], Any]
+    """A numpy array as one of the library, in the kind of its second argument."""
 
 
 class StudentT(NamedTuple):
@@ -47,7 +68,15 @@ class StudentT(NamedTuple):
     df: Any
 
 
-NUMPY = Functions(exp=np.exp, tanh=np.tanh, softplus=lambda x: np.logaddexp(0.0, x))
+NUMPY = Functions(
+    exp=np.exp,
+    tanh=np.tanh,
+    softplus=lambda x: np.logaddexp(0.0, x),
+    cumsum=lambda x: np.cumsum(x, axis=-1),
+    flip=lambda x: x[..., ::-1],
+    concat=lambda parts: np.concatenate(parts, axis=-1),
+    like=lambda values, _: values,
+)
 
 
 def params_per_step(head: str) -> int:
@@ -57,9 +86,35 @@ def params_per_step(head: str) -> int:
         head: One of ``HEADS``.
 
     Returns:
-        1 for a point, 3 for a Student-t (location, scale, degrees of freedom).
+        1 for a point, 3 for a Student-t (location, scale, degrees of freedom), one
+        for each of ``LEVELS`` for quantiles.
     """
-    return 3 if head == "student_t" else 1
+    return {"point": 1, "student_t": 3, "quantile": len(LEVELS)}[head]
+
+
+def choose_loss(head: str, loss: str = "auto") -> str:
+    """Choose what a head is trained to make small.
+
+    Args:
+        head: One of ``HEADS``.
+        loss: One of ``LOSSES``; ``"auto"`` takes the first of ``LOSSES_OF_HEAD``.
+
+    Returns:
+        ``"mse"``, the squared error, ``"nll"``, the negative log likelihood, or
+        ``"crps"``, twice the mean pinball loss over ``LEVELS``.
+
+    Raises:
+        SettingError: The head has no such loss.
+    """
+    choices = LOSSES_OF_HEAD[head]
+    if loss == "auto":
+        return choices[0]
+    if loss not in choices:
+        raise SettingError(
+            f"Expected loss to be one of auto, {', '.join(choices)} with head {head}, "
+            f"got {loss!r}."
+        )
+    return loss
 
 
 def student_t_parameters(
@@ -85,32 +140,79 @@ def student_t_parameters(
 
 
 @lru_cache(maxsize=1)
-def _student_t_table() -> Float[np.ndarray, "knot quantile"]:
-    # quantiles at LEVELS over an even grid of 1/df in [0, 1/MIN_DF]
+def student_t_polynomials() -> Float[np.ndarray, "power quantile"]:
+    """Give the upper half of Student-t quantiles as polynomials.
+
+    The quantile at a level is as smooth in 1/df as anything: a polynomial through
+    Chebyshev's points, both ends among them, has nine digits.
+
+    Returns:
+        Coefficients of the powers of ``2 MIN_DF / df - 1`` from 0 on, one column for
+        each of ``LEVELS`` above the median.
+    """
+    from numpy.polynomial import chebyshev
     from scipy.special import ndtri, stdtrit
 
-    upper = LEVELS[len(LEVELS) // 2 + 1 :]
-    inverse_df = np.linspace(0, 1 / MIN_DF, _KNOTS)[1:, None]
-    right = np.vstack([ndtri(upper), stdtrit(1 / inverse_df, upper)])
-    return np.hstack([-right[:, ::-1], np.zeros((_KNOTS, 1)), right])
+    upper = LEVELS[MIDDLE + 1 :]
+    x = -np.cos(np.pi * np.arange(_DEGREE + 1) / _DEGREE)
+    x[0] = -1.0
+    df = 2 * MIN_DF / (1 + x[1:, None])
+    values = np.vstack([ndtri(upper), stdtrit(df, upper)])
+    columns = chebyshev.chebfit(x, values, _DEGREE).T
+    return np.column_stack([chebyshev.cheb2poly(column) for column in columns])
 
 
 def student_t_quantiles(
-    df: Float[np.ndarray, "window horizon"],
-) -> Float[np.ndarray, "window horizon quantile"]:
-    """Look up the quantiles of standard Student-t distributions.
+    df: Any,  # noqa: ANN401  an array of any library
+    functions: Functions = NUMPY,
+) -> Any:  # noqa: ANN401
+    """Give the quantiles of standard Student-t distributions.
 
     Args:
-        df: Degrees of freedom, at least ``MIN_DF``.
+        df: Degrees of freedom, at least ``MIN_DF``, shape (...).
+        functions: The array library that ``df`` belongs to.
 
     Returns:
-        Quantiles at ``LEVELS``, within 1e-5 of the exact ones.
+        Quantiles at ``LEVELS``, shape (..., Q), within 1e-9 of the exact ones.
     """
-    table = _student_t_table()
-    position = np.clip(MIN_DF / df, 0.0, 1.0) * (_KNOTS - 1)
-    left = np.minimum(position.astype(np.int64), _KNOTS - 2)
-    weight = (position - left)[..., None]
-    return np.asarray((1 - weight) * table[left] + weight * table[left + 1])
+    powers = functions.like(student_t_polynomials(), df)
+    x = (2 * MIN_DF / df - 1)[..., None]
+    upper = powers[-1] + 0 * x
+    for power in range(len(powers) - 2, -1, -1):
+        upper = upper * x + powers[power]
+    return functions.concat([-functions.flip(upper), 0 * x, upper])
+
+
+@lru_cache(maxsize=1)
+def start_gaps() -> Float[np.ndarray, " gap"]:
+    """Give the gaps between quantiles that the quantile head starts from.
+
+    Returns:
+        Those of a Student-t with ``START_DF`` degrees of freedom above the median,
+        outwards, in units of the window; those below it are the same.
+    """
+    return np.diff(student_t_quantiles(np.array(START_DF))[MIDDLE:])
+
+
+def head_quantiles(
+    raw: Any,  # noqa: ANN401  an array of any library
+    functions: Functions = NUMPY,
+) -> Any:  # noqa: ANN401
+    """Read the quantile head's outputs; no quantile ever crosses another.
+
+    Args:
+        raw: Outputs of the network, shape (..., Q): the median, then the gaps above
+            it outwards, then those below it, each a softplus away from negative.
+        functions: The array library that ``raw`` belongs to.
+
+    Returns:
+        Quantiles at ``LEVELS`` in units of the window, shape (..., Q).
+    """
+    gaps, median = functions.softplus(raw[..., 1:] + _UNIT_GAP), raw[..., :1]
+    start = functions.like(start_gaps(), raw)
+    above = functions.cumsum(start * gaps[..., :MIDDLE])
+    below = functions.cumsum(start * gaps[..., MIDDLE:])
+    return functions.concat([median - functions.flip(below), median, median + above])
 
 
 def distribution(
@@ -125,14 +227,15 @@ def distribution(
     """Turn the network's outputs into a distribution of the log return.
 
     A point has no spread of its own: it gets a Gaussian whose standard deviation
-    is the one of its errors on windows that it was not trained on.
+    is the one of its errors on windows that it was not trained on. Quantiles have
+    no mean of their own: it is the mean of those at ``LEVELS``, without the far tails.
 
     Args:
         head: One of ``HEADS``.
         raw: Outputs of the network, in units of the window.
         unit: That unit, a log return: scale x sqrt(step).
         residual_scale: Standard deviation of the point's errors at each step, in
-            units of the window; the Student-t head needs none.
+            units of the window; other heads need none.
 
     Returns:
         Mean, and quantiles at ``LEVELS``, as log returns from the last close.
@@ -141,6 +244,9 @@ def distribution(
         ValueError: The point head comes without ``residual_scale``.
     """
     outputs = raw.astype(np.float64)
+    if head == "quantile":
+        own = head_quantiles(outputs)
+        return unit * own.mean(axis=-1), unit[..., None] * own
     if head == "student_t":
         location, scale, df = student_t_parameters(outputs)
         spread = scale[..., None] * student_t_quantiles(df)

@@ -7,11 +7,26 @@ from jaxtyping import Float
 from torch import nn
 from torch.nn import functional
 
+from closecast.forecast import LEVELS
 from closecast.market.bars import VOLUME
 from closecast.models.config import NetworkConfig
-from closecast.models.heads import Functions, student_t_parameters
+from closecast.models.heads import (
+    Functions,
+    choose_loss,
+    head_quantiles,
+    student_t_parameters,
+    student_t_quantiles,
+)
 
-TORCH = Functions(exp=torch.exp, tanh=torch.tanh, softplus=functional.softplus)
+TORCH = Functions(
+    exp=torch.exp,
+    tanh=torch.tanh,
+    softplus=functional.softplus,
+    cumsum=lambda x: torch.cumsum(x, -1),
+    flip=lambda x: torch.flip(x, (-1,)),
+    concat=lambda parts: torch.cat(parts, -1),
+    like=lambda values, x: torch.tensor(values, dtype=x.dtype, device=x.device),
+)
 
 
 class StackedLSTM(nn.Module):
@@ -110,10 +125,32 @@ def student_t_loss(
     return nll.mean()
 
 
+def crps_loss(
+    quantiles: Float[torch.Tensor, "window horizon quantile"],
+    z: Float[torch.Tensor, "window horizon"],
+) -> Float[torch.Tensor, ""]:
+    """CRPS of a distribution that is known by its quantiles.
+
+    The one that the scoreboard shows: twice the mean pinball loss over the levels.
+    Source: Laio and Tamea (2007), doi:10.5194/hess-11-1267-2007.
+
+    Args:
+        quantiles: Quantiles at ``closecast.forecast.LEVELS``, in units of the window.
+        z: Targets in units of the window.
+
+    Returns:
+        The mean over windows and steps.
+    """
+    levels = TORCH.like(LEVELS, z)
+    error = z[..., None] - quantiles
+    return 2 * torch.maximum(levels * error, (levels - 1) * error).mean()
+
+
 def loss(
     head: str,
     raw: Float[torch.Tensor, "window horizon param"],
     z: Float[torch.Tensor, "window horizon"],
+    name: str = "auto",
 ) -> Float[torch.Tensor, ""]:
     """Compute what a head is trained to make small.
 
@@ -121,8 +158,18 @@ def loss(
         head: One of ``closecast.models.heads.HEADS``.
         raw: Outputs of the network.
         z: Targets in units of the window.
+        name: One of the head's losses; see ``closecast.models.heads.choose_loss``.
 
     Returns:
         The mean over windows and steps.
     """
-    return student_t_loss(raw, z) if head == "student_t" else point_loss(raw, z)
+    chosen = choose_loss(head, name)
+    if chosen == "mse":
+        return point_loss(raw, z)
+    if chosen == "nll":
+        return student_t_loss(raw, z)
+    if head == "quantile":
+        return crps_loss(head_quantiles(raw, TORCH), z)
+    location, scale, df = student_t_parameters(raw, TORCH)
+    standard = student_t_quantiles(df, TORCH)
+    return crps_loss(location[..., None] + scale[..., None] * standard, z)

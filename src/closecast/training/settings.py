@@ -24,6 +24,7 @@ from closecast.models.config import (
     require_choice,
     require_whole,
 )
+from closecast.models.heads import choose_loss
 from closecast.windows.scaling import FEATURES
 from closecast.windows.spec import WindowSpec
 
@@ -44,10 +45,17 @@ class Settings:
         num_layers: LSTM layers.
         dropout: Chance that a unit is dropped in training.
         batch_norm: Whether the last hidden state is normalised over the batch.
-        head: ``"student_t"`` or ``"point"``.
+        head: ``"student_t"``, ``"quantile"`` or ``"point"``.
+        loss: What training makes small: ``"auto"``, ``"mse"``, ``"nll"`` or
+            ``"crps"``, as far as the head has it.
         optimizer: ``"adam"``, ``"adamw"``, ``"rmsprop"`` or ``"sgd"``.
-        learning_rate: Step size.
+        learning_rate: Step size, the greatest of the schedule.
+        schedule: How the step size goes: ``"constant"``, ``"cosine"``,
+            ``"one_cycle"`` or ``"step"``.
+        warmup: Share of all steps in which the step size rises from 0.
         weight_decay: L2 penalty.
+        momentum: Momentum of ``"sgd"``.
+        clip_norm: Greatest norm of a step's gradient; 0 shortens none.
         batch_size: Windows of a step.
         epochs: Passes over the training windows, at most.
         early_stopping: Whether the weights of the best validation epoch are kept.
@@ -72,9 +80,14 @@ class Settings:
     dropout: float = 0.1
     batch_norm: bool = True
     head: str = "student_t"
+    loss: str = "auto"
     optimizer: str = "adam"
     learning_rate: float = 1e-3
+    schedule: str = "constant"
+    warmup: float = 0.0
     weight_decay: float = 0.0
+    momentum: float = 0.0
+    clip_norm: float = 0.0
     batch_size: int = 128
     epochs: int = 20
     early_stopping: bool = True
@@ -100,6 +113,7 @@ class Settings:
         require_choice("calibrate", self.calibrate, CALIBRATIONS)
         require_whole("seeds", self.seeds, 1, MAX_SEEDS)
         network, optimizer = self.network, self.optimizer_config  # check their ranges
+        choose_loss(network.head, optimizer.loss)
         require_whole("seed + seeds - 1", self.seed + self.seeds - 1, 0, MAX_SEED)
         if network.batch_norm and optimizer.batch_size == 1:
             raise SettingError(
@@ -178,8 +192,13 @@ class Settings:
         """How the network is trained."""
         return OptimizerConfig(
             optimizer=self.optimizer,
+            loss=self.loss,
             learning_rate=self.learning_rate,
+            schedule=self.schedule,
+            warmup=self.warmup,
             weight_decay=self.weight_decay,
+            momentum=self.momentum,
+            clip_norm=self.clip_norm,
             batch_size=self.batch_size,
             epochs=self.epochs,
             early_stopping=self.early_stopping,

@@ -38,11 +38,14 @@ class Case:
     data: WindowData
     rows: np.ndarray
     weights: Weights
+    loss: str = "auto"
 
     def native(self, instruction_set: str, threads: int = 1) -> tuple[Any, Any]:
         """Give the network and the panel in C++."""
         kernels = load_kernels(instruction_set)
-        network = native_engine._network(kernels, self.data, self.config, threads)
+        network = native_engine._network(
+            kernels, self.data, self.config, threads, self.loss
+        )
         network.load(native_engine._flat(self.config, self.weights))
         return network, native_engine._panel(kernels, self.data)
 
@@ -72,7 +75,13 @@ def panel():
 def case():
     """Give a maker of cases: a context length, a batch, settings of the network."""
 
-    def make(*, context_length: int = 10, batch: int = 37, **settings: Any) -> Case:
+    def make(
+        *,
+        context_length: int = 10,
+        batch: int = 37,
+        loss: str = "auto",
+        **settings: Any,
+    ) -> Case:
         config = NetworkConfig(**{"dropout": 0.0, **settings})
         data = make_data(
             context_length, config.horizon, config.input_size, config.state_size
@@ -80,6 +89,6 @@ def case():
         rng = np.random.default_rng(batch)
         inside = np.arange(context_length - 1, ROWS - config.horizon)
         rows = rng.choice(inside, batch, replace=False)
-        return Case(config, data, rows, initial_weights(config, 1))
+        return Case(config, data, rows, initial_weights(config, 1), loss)
 
     return make

@@ -61,12 +61,14 @@ def test_a_fleet_gives_what_each_member_gives_alone(panel, threads):
         make_member("c", {"head": "point"}, optimizer="rmsprop", batch_size=7),
         make_member("d", {"num_layers": 1, "batch_norm": False}, batch_size=1),
         make_member("e", {"hidden_size": 31}, optimizer="adamw", weight_decay=0.1),
+        make_member("f", {"head": "quantile"}, clip_norm=0.05, schedule="cosine"),
+        make_member("g", loss="crps", schedule="one_cycle", batch_size=33),
     ]
 
     together = NativeEngine(threads=threads).train(data, members)
 
     alone = [NativeEngine(threads=1).train(data, [member])[0] for member in members]
-    assert [t.member.name for t in together] == list("abcde")
+    assert [t.member.name for t in together] == list("abcdefg")
     assert [bits(t) for t in together] == [bits(t) for t in alone]
 
 
@@ -91,6 +93,15 @@ def test_threads_do_not_change_a_bit(panel, instruction_set, batch_size):
         {"optimizer": "rmsprop", "weight_decay": 0.01},
         {"optimizer": "adam", "weight_decay": 0.01},
         {"optimizer": "adamw", "weight_decay": 0.1},
+        {"clip_norm": 0.05, "schedule": "cosine", "warmup": 0.1},
+        {
+            "optimizer": "sgd",
+            "momentum": 0.9,
+            "clip_norm": 0.1,
+            "schedule": "one_cycle",
+        },
+        {"optimizer": "adamw", "weight_decay": 0.1, "schedule": "step"},
+        {"optimizer": "rmsprop", "loss": "crps", "clip_norm": 0.01},
     ],
 )
 def test_two_hundred_steps_follow_torch(panel, instruction_set, settings):
@@ -160,7 +171,7 @@ def test_dropout_changes_with_the_seed_and_the_epoch(panel):
     assert len(set(losses)) == len(losses)
 
 
-@pytest.mark.parametrize("head", ["point", "student_t"])
+@pytest.mark.parametrize("head", ["point", "student_t", "quantile"])
 @pytest.mark.parametrize("count", [0, 1, 15, 300])
 def test_outputs_are_those_of_torch(case, instruction_set, head, count):
     """Within 1e-5, for no window, one and many."""

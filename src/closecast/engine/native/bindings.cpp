@@ -47,6 +47,27 @@ auto new_floats(std::initializer_list<size_t> dims, Fill&& fill) {
   return nb::ndarray<nb::numpy, float>(data, dims, owner);
 }
 
+Loss loss_named(const std::string& name) {
+  if (name == "mse") return Loss::mse;
+  if (name == "nll") return Loss::nll;
+  if (name == "student_t_crps") return Loss::student_t_crps;
+  if (name == "quantile_crps") return Loss::quantile_crps;
+  throw std::invalid_argument("Expected the name of a loss, got " + name + ".");
+}
+
+LossTable table_of(Loss loss, Flat table) {
+  const size_t size = table.shape(0);
+  const bool fits = loss == Loss::student_t_crps  ? size && size % MIDDLE == 0
+                    : loss == Loss::quantile_crps ? size == MIDDLE
+                                                  : size == 0;
+  if (!fits) throw std::invalid_argument("Expected the table of the loss, got another.");
+  return LossTable(table.data(), table.data() + size);
+}
+
+int outputs_per_step(Loss loss) {
+  return loss == Loss::mse ? 1 : loss == Loss::quantile_crps ? LEVELS : 3;
+}
+
 Rule rule_named(const std::string& name) {
   if (name == "sgd") return Rule::sgd;
   if (name == "rmsprop") return Rule::rmsprop;
@@ -78,7 +99,9 @@ auto save(Network& network) {
 
 // Mean loss over the windows of an epoch; stops early where it was told to.
 double train_epoch(Network& network, const PanelArrays& panel, Rows rows, Rows ends,
-                   uint32_t seed, uint32_t epoch) {
+                   Column rates, uint32_t seed, uint32_t epoch) {
+  if (rates.shape(0) != ends.shape(0))
+    throw std::invalid_argument("Expected a learning rate for each step.");
   nb::gil_scoped_release release;
   double total = 0;
   int64_t start = 0;
@@ -87,7 +110,7 @@ double train_epoch(Network& network, const PanelArrays& panel, Rows rows, Rows e
     const int count = int(end - start);
     total += count * network.differentiate(panel.view, rows.data() + start, count,
                                            {seed, epoch});
-    network.update();
+    network.update(rates.data()[i]);
     start = end;
   }
   return total / double(rows.shape(0));
@@ -133,12 +156,18 @@ auto masks(uint32_t seed, uint32_t epoch, uint32_t window, int layer, int step,
 }
 
 // Loss and gradient of one forecast, to be held against a formula.
-nb::tuple head_loss(bool student_t, float a, float b, float c, float z) {
-  const V raw[3] = {splat(a), splat(b), splat(c)};
-  V slope[3] = {};
-  const V loss = student_t ? student_t_loss(raw, splat(z), slope)
-                           : point_loss(raw, splat(z), slope);
-  return nb::make_tuple(loss[0], slope[0][0], slope[1][0], slope[2][0]);
+nb::tuple head_loss(const std::string& name, Flat table, Flat outputs, float z) {
+  const Loss loss = loss_named(name);
+  const int width = outputs_per_step(loss);
+  if (outputs.shape(0) != size_t(width))
+    throw std::invalid_argument("Expected " + std::to_string(width) + " outputs.");
+  V raw[LEVELS], slope[LEVELS];
+  for (int i = 0; i < width; ++i) raw[i] = splat(outputs.data()[i]);
+  const V value = step_loss(loss, table_of(loss, table), raw, splat(z), slope);
+  auto slopes = new_floats({size_t(width)}, [&](float* out) {
+    for (int i = 0; i < width; ++i) out[i] = slope[i][0];
+  });
+  return nb::make_tuple(value[0], slopes);
 }
 
 // Multiplications and additions in a second of CPU time of one thread with nothing to
@@ -183,22 +212,23 @@ NB_MODULE(CLOSECAST_MODULE, module) {
       .def(
           "__init__",
           [](Network* self, int context, int features, int hidden, int layers,
-             int horizon, int state, bool student_t, bool batch_norm, float dropout,
-             int threads) {
-            const Shape shape{context, features, hidden,     layers,    horizon,
-                              state,   student_t ? 3 : 1, batch_norm, student_t,
-                              dropout};
-            new (self) Network(shape, threads);
+             int horizon, int state, const std::string& loss_name, Flat loss_table,
+             bool batch_norm, float dropout, int threads) {
+            const Loss loss = loss_named(loss_name);
+            const Shape shape{context, features,   hidden, layers,
+                              horizon, state,      outputs_per_step(loss),
+                              batch_norm, loss,    dropout};
+            new (self) Network(shape, table_of(loss, loss_table), threads);
           },
           nb::kw_only(), nb::arg("context"), nb::arg("features"), nb::arg("hidden"),
-          nb::arg("layers"), nb::arg("horizon"), nb::arg("state"), nb::arg("student_t"),
-          nb::arg("batch_norm"), nb::arg("dropout"), nb::arg("threads"))
+          nb::arg("layers"), nb::arg("horizon"), nb::arg("state"), nb::arg("loss"),
+          nb::arg("loss_table"), nb::arg("batch_norm"), nb::arg("dropout"), nb::arg("threads"))
       .def("load", &load)
       .def("save", &save)
       .def("set_optimizer",
-           [](Network& self, const std::string& name, double rate, double decay,
-              double momentum) {
-             self.set_optimizer(rule_named(name), rate, decay, momentum);
+           [](Network& self, const std::string& name, double decay, double momentum,
+              double clip_norm) {
+             self.set_optimizer(rule_named(name), decay, momentum, clip_norm);
            })
       .def("train_epoch", &train_epoch)
       .def("gradient", &gradient)

@@ -35,6 +35,7 @@ from closecast.models.config import (
     require_whole,
     weight_shapes,
 )
+from closecast.models.heads import choose_loss, start_gaps, student_t_polynomials
 from closecast.windows.scaling import WindowData
 
 SHORTEST_SHARE = 64
@@ -193,13 +194,12 @@ class _Fleet:
 
     def _first_network(self, member: Member) -> Any:  # noqa: ANN401
         config = member.optimizer
-        native = _network(self.kernels, self.data, member.network, self.threads)
+        native = _network(
+            self.kernels, self.data, member.network, self.threads, config.loss
+        )
         native.load(_flat(member.network, initial_weights(member.network, config.seed)))
         native.set_optimizer(
-            config.optimizer,
-            config.learning_rate,
-            config.weight_decay,
-            config.momentum,
+            config.optimizer, config.weight_decay, config.momentum, config.clip_norm
         )
         return native
 
@@ -246,7 +246,10 @@ class _Fleet:
         order = batches(member.train, config.batch_size, config.seed, epoch)
         ends = np.cumsum([len(batch) for batch in order], dtype=np.int64)
         rows = _rows(np.concatenate(order))
-        loss: float = native.train_epoch(self.panel, rows, ends, config.seed, epoch)
+        rates = config.rates(epoch, len(order))
+        loss: float = native.train_epoch(
+            self.panel, rows, ends, rates, config.seed, epoch
+        )
         return loss
 
 
@@ -270,7 +273,9 @@ def _network(
     data: WindowData,
     config: NetworkConfig,
     threads: int,
+    loss: str = "auto",
 ) -> Any:  # noqa: ANN401
+    name, table = _loss(config.head, loss)
     return kernels.Network(
         context=data.spec.context_length,
         features=config.input_size,
@@ -278,11 +283,21 @@ def _network(
         layers=config.num_layers,
         horizon=config.horizon,
         state=config.state_size,
-        student_t=config.head == "student_t",
+        loss=name,
+        loss_table=table,
         batch_norm=config.batch_norm,
         dropout=config.dropout,
         threads=threads,
     )
+
+
+def _loss(head: str, loss: str) -> tuple[str, Float32[np.ndarray, " constant"]]:
+    # its name in the kernels, and the constants that it needs
+    name = choose_loss(head, loss)
+    if name != "crps":
+        return name, np.empty(0, np.float32)
+    table = student_t_polynomials() if head == "student_t" else start_gaps()
+    return f"{head}_crps", np.ascontiguousarray(table.ravel(), dtype=np.float32)
 
 
 def _flat(config: NetworkConfig, weights: Weights) -> Float32[np.ndarray, " weight"]:

@@ -2,7 +2,6 @@
 #pragma once
 
 #include "cell.hpp"
-#include "losses.hpp"
 
 namespace closecast::CLOSECAST_ISA {
 
@@ -47,17 +46,17 @@ inline void forward_head(const Shape& shape, const Layout& layout,
 
 // Sum of the losses over a tile's windows and steps, and its gradient times
 // `factor`.
-inline double tile_loss(const Shape& shape, const Tile& tile, float factor, V* d_out) {
+inline double tile_loss(const Shape& shape, const LossTable& table, const Tile& tile,
+                        float factor, V* d_out) {
   double total = 0;
   const int width = shape.outputs_per_step;
   for (int h = 0; h < shape.horizon; ++h) {
     const V* raw = tile.out.get() + h * width;
     const V z = tile.target.get()[h];
-    V slope[3];
-    const V loss =
-        shape.student_t ? student_t_loss(raw, z, slope) : point_loss(raw, z, slope);
+    V* slope = d_out + h * width;
+    const V loss = step_loss(shape.loss, table, raw, z, slope);
     for (int lane = 0; lane < tile.windows; ++lane) total += loss[lane];
-    for (int i = 0; i < width; ++i) d_out[h * width + i] = slope[i] * (factor * tile.lanes);
+    for (int i = 0; i < width; ++i) slope[i] *= factor * tile.lanes;
   }
   return total;
 }

@@ -2,10 +2,18 @@
 #pragma once
 
 #include <cmath>
+#include <vector>
 
 #include "vec.hpp"
 
 namespace closecast::CLOSECAST_ISA {
+
+// By what the outputs mean: a point, a Student-t (twice), or quantiles.
+enum class Loss { mse, nll, student_t_crps, quantile_crps };
+
+constexpr int LEVELS = 39, MIDDLE = LEVELS / 2;  // closecast.forecast.LEVELS
+
+using LossTable = std::vector<float>;  // constants of a loss; some need none
 
 // Squared error of a point.
 CLOSECAST_INLINE V point_loss(const V* raw, V z, V* gradient) {
@@ -34,26 +42,116 @@ CLOSECAST_INLINE V student_t_log_norm(V df, V& derivative) {
   return 0.5f * (logarithm(b / a * ratio * ratio) - log_two_pi) + series;
 }
 
-// Negative log likelihood of a Student-t; see closecast.models.heads for the
-// parameters.
-CLOSECAST_INLINE V student_t_loss(const V* raw, V z, V* gradient) {
-  constexpr float bound = 3.0f, least_df = 2.1f;
+// softplus(x) = log(1 + exp(x)), whose slope is the sigmoid.
+CLOSECAST_INLINE V softplus(V x) {
+  return at_least(0.0f, x) + logarithm_1p(exponential(-absolute(x)));
+}
+
+// See closecast.models.heads for the parameters; slopes are those in the outputs.
+struct StudentT {
+  V location, log_scale, df;
+  V log_scale_slope, df_slope;
+};
+
+constexpr float LEAST_DF = 2.1f;
+
+CLOSECAST_INLINE StudentT student_t(const V* raw) {
+  constexpr float bound = 3.0f;
   static const float shift = float(std::log(std::expm1(6.0 - 2.1)));
   const V squashed = hyperbolic_tangent(raw[1] * (1.0f / bound));
-  const V log_scale = bound * squashed;
   const V shifted = raw[2] + shift;
-  const V df = least_df + at_least(0.0f, shifted) +
-               logarithm_1p(exponential(-absolute(shifted)));
-  const V standard = (z - raw[0]) * exponential(-log_scale), square = standard * standard;
+  return {raw[0], bound * squashed, LEAST_DF + softplus(shifted),
+          1.0f - squashed * squashed, sigmoid(shifted)};
+}
+
+// Negative log likelihood of a Student-t.
+CLOSECAST_INLINE V student_t_loss(const V* raw, V z, V* gradient) {
+  const StudentT t = student_t(raw);
+  const V narrow = exponential(-t.log_scale);
+  const V standard = (z - t.location) * narrow, square = standard * standard;
   V norm_slope;
-  const V norm = student_t_log_norm(df, norm_slope);
-  const V log_tail = logarithm_1p(square / df);
-  const V pull = (df + 1.0f) / (df + square);
-  gradient[0] = -pull * standard * exponential(-log_scale);
-  gradient[1] = (1.0f - pull * square) * (1.0f - squashed * squashed);
-  gradient[2] = (0.5f * log_tail - 0.5f * pull * square / df - norm_slope) *
-                sigmoid(shifted);
-  return 0.5f * (df + 1.0f) * log_tail - norm + log_scale;
+  const V norm = student_t_log_norm(t.df, norm_slope);
+  const V log_tail = logarithm_1p(square / t.df);
+  const V pull = (t.df + 1.0f) / (t.df + square);
+  gradient[0] = -pull * standard * narrow;
+  gradient[1] = (1.0f - pull * square) * t.log_scale_slope;
+  gradient[2] =
+      (0.5f * log_tail - 0.5f * pull * square / t.df - norm_slope) * t.df_slope;
+  return 0.5f * (t.df + 1.0f) * log_tail - norm + t.log_scale;
+}
+
+// Twice the pinball loss of a level's quantile, as its share of the mean over levels,
+// and the slope in the quantile.
+CLOSECAST_INLINE V pinball(int level, V quantile, V z, V& slope) {
+  constexpr float share = 2.0f / LEVELS;
+  const float tau = float(level + 1) / (LEVELS + 1);
+  const V error = z - quantile;
+  const V weight = error < V{} ? splat(share * (tau - 1.0f)) : splat(share * tau);
+  slope = -weight;
+  return weight * error;
+}
+
+// CRPS of a Student-t by its quantiles, whose upper half is polynomials in 1/df: in
+// `table` a row for each power, from 0 on.
+inline V student_t_crps(const V* raw, V z, const float* table, int powers, V* gradient) {
+  const StudentT t = student_t(raw);
+  const V scale = exponential(t.log_scale), x = 2 * LEAST_DF / t.df - 1.0f;
+  V d_location, d_scale{}, d_x{};
+  V total = pinball(MIDDLE, t.location, z, d_location);
+  for (int k = 0; k < MIDDLE; ++k) {
+    V standard{}, bend{};
+    for (int power = powers; power-- > 0;) {
+      bend = bend * x + standard;
+      standard = standard * x + table[power * MIDDLE + k];
+    }
+    V above, below;
+    total += pinball(MIDDLE + 1 + k, t.location + scale * standard, z, above);
+    total += pinball(MIDDLE - 1 - k, t.location - scale * standard, z, below);
+    d_location += above + below;
+    d_scale += (above - below) * standard;
+    d_x += (above - below) * bend;
+  }
+  gradient[0] = d_location;
+  gradient[1] = d_scale * scale * t.log_scale_slope;
+  gradient[2] = d_x * scale * (-2 * LEAST_DF / (t.df * t.df)) * t.df_slope;
+  return total;
+}
+
+// CRPS of quantiles: a median and gaps outwards, above it and then below it. `table`
+// holds the gap of an output of 0.
+inline V quantile_crps(const V* raw, V z, const float* table, V* gradient) {
+  static const float shift = float(std::log(std::expm1(1.0)));
+  V d_median;
+  V total = pinball(MIDDLE, raw[0], z, d_median);
+  for (int side = 0; side < 2; ++side) {
+    const float sign = side ? -1.0f : 1.0f;
+    const V* gaps = raw + 1 + side * MIDDLE;
+    V* slopes = gradient + 1 + side * MIDDLE;
+    V quantile = raw[0], beyond{};
+    for (int k = 0; k < MIDDLE; ++k) {
+      quantile += sign * table[k] * softplus(gaps[k] + shift);
+      const int level = side ? MIDDLE - 1 - k : MIDDLE + 1 + k;
+      total += pinball(level, quantile, z, slopes[k]);
+    }
+    for (int k = MIDDLE; k-- > 0;) {  // a gap moves all quantiles beyond it
+      beyond += slopes[k];
+      slopes[k] = beyond * (sign * table[k]) * sigmoid(gaps[k] + shift);
+    }
+    d_median += beyond;
+  }
+  gradient[0] = d_median;
+  return total;
+}
+
+// The loss of a window and step, and its gradient in the outputs.
+inline V step_loss(Loss loss, const LossTable& table, const V* raw, V z, V* gradient) {
+  switch (loss) {
+    case Loss::mse: return point_loss(raw, z, gradient);
+    case Loss::nll: return student_t_loss(raw, z, gradient);
+    case Loss::student_t_crps:
+      return student_t_crps(raw, z, table.data(), int(table.size()) / MIDDLE, gradient);
+    default: return quantile_crps(raw, z, table.data(), gradient);
+  }
 }
 
 }  // namespace closecast::CLOSECAST_ISA

@@ -11,10 +11,13 @@ namespace closecast::CLOSECAST_ISA {
 // tiles, then part by part: the same sums for any number of threads.
 constexpr int PARTS = 4;
 
+constexpr int SLICES = 8;  // of the trained numbers, in the optimiser
+
 class Network {
  public:
-  Network(const Shape& shape, int threads)
+  Network(const Shape& shape, LossTable loss_table, int threads)
       : shape_(shape),
+        loss_table_(std::move(loss_table)),
         layout_(shape),
         matrices_(layout_.matrices()),
         flat_(layout_.size),
@@ -45,10 +48,14 @@ class Network {
             flat_[layout_.layers[l].recurrent_bias + r];
   }
 
-  void set_optimizer(Rule rule, double rate, double decay, double momentum) {
-    optimizer_ = Optimizer{rule, rate, decay, momentum, 0,
-                           Buffer<float>(layout_.trained),
-                           Buffer<float>(layout_.trained)};
+  void set_optimizer(Rule rule, double decay, double momentum, double clip_norm) {
+    optimizer_ = Optimizer();
+    optimizer_.rule = rule;
+    optimizer_.weight_decay = decay;
+    optimizer_.momentum = momentum;
+    optimizer_.clip_norm = clip_norm;
+    optimizer_.first = Buffer<float>(layout_.trained);
+    optimizer_.second = Buffer<float>(layout_.trained);
   }
 
   // Mean loss of a batch; its gradient is left in the first part.
@@ -72,7 +79,7 @@ class Network {
     });
     each_part(tiles, parts, [&](Tile& tile, Scratch& scratch) {
       forward_head(shape_, layout_, weights, moments_, tile, &stream);
-      tile.loss = tile_loss(shape_, tile, factor, scratch.d_out.get());
+      tile.loss = tile_loss(shape_, loss_table_, tile, factor, scratch.d_out.get());
       backward_head(shape_, layout_, weights, tile, scratch);
     });
     if (shape_.batch_norm) backward_norm(tiles, count);
@@ -86,9 +93,11 @@ class Network {
   }
 
   // A step of the optimiser on the gradient that was left.
-  void update() {
+  void update(double learning_rate) {
     ++optimizer_.steps;
-    each_slice([&](size_t begin, size_t end) {
+    optimizer_.learning_rate = learning_rate;
+    if (optimizer_.clip_norm > 0) optimizer_.clip(squared_norm());
+    each_slice([&](int, size_t begin, size_t end) {
       optimizer_.step(flat_.get(), parts_[0].gradient.get(), begin, end);
     });
     refresh();
@@ -121,7 +130,7 @@ class Network {
         if (out) write(tile, out + i * LANES * shape_.outputs());
         if (!losses) continue;
         tile.read_targets(shape_, panel, first);
-        losses[i] = tile_loss(shape_, tile, 0.0f, unused.get());
+        losses[i] = tile_loss(shape_, loss_table_, tile, 0.0f, unused.get());
       }
     });
   }
@@ -145,17 +154,25 @@ class Network {
   // Stretches of the trained numbers, each on some thread.
   template <class Work>
   void each_slice(Work&& work) {
-    constexpr size_t slices = 8;
-    const size_t length = (layout_.trained / slices / 64 + 1) * 64;
-    pool_.run(slices, [&](int i) {
-      work(std::min(layout_.trained, length * i),
+    const size_t length = (layout_.trained / SLICES / 64 + 1) * 64;
+    pool_.run(SLICES, [&](int i) {
+      work(i, std::min(layout_.trained, length * i),
            std::min(layout_.trained, length * (i + 1)));
     });
   }
 
+  double squared_norm() {
+    double squares[SLICES], total = 0;
+    each_slice([&](int i, size_t begin, size_t end) {
+      squares[i] = Optimizer::squares(parts_[0].gradient.get(), begin, end);
+    });
+    for (double one : squares) total += one;
+    return total;
+  }
+
   void add_parts(int parts) {
     float* total = parts_[0].gradient.get();
-    each_slice([&](size_t begin, size_t end) {
+    each_slice([&](int, size_t begin, size_t end) {
       for (int part = 1; part < parts; ++part) {
         const float* more = parts_[part].gradient.get();
         for (size_t i = begin; i < end; ++i) total[i] += more[i];
@@ -229,6 +246,7 @@ class Network {
   }
 
   Shape shape_;
+  LossTable loss_table_;
   Layout layout_;
   std::vector<Matrix> matrices_;
   Buffer<float> flat_, turned_, biases_;

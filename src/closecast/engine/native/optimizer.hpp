@@ -11,9 +11,28 @@ enum class Rule { sgd, rmsprop, adam, adamw };
 
 struct Optimizer {
   Rule rule = Rule::adam;
-  double learning_rate = 1e-3, weight_decay = 0, momentum = 0;
+  double weight_decay = 0, momentum = 0, clip_norm = 0;
+  double learning_rate = 0;  // of this step
+  float shrink = 1;          // what clipping leaves of this step's gradient
   int64_t steps = 0;
   Buffer<float> first, second;  // moments
+
+  // Sum of squares: a stretch's share of the gradient's norm.
+  static double squares(const float* gradient, size_t begin, size_t end) {
+    V total{};
+    for (size_t i = begin; i < end; i += LANES) {
+      V g;
+      std::memcpy(&g, gradient + i, sizeof g);
+      total += g * g;
+    }
+    return sum(total);
+  }
+
+  // Shortens a gradient longer than `clip_norm`, as torch's clip_grad_norm_.
+  void clip(double squared_norm) {
+    shrink = float(std::min(1.0, clip_norm / (std::sqrt(squared_norm) + 1e-6)));
+    if (std::isnan(squared_norm)) shrink = float(squared_norm);
+  }
 
   void step(float* weights, const float* gradient, size_t begin, size_t end) {
     switch (rule) {
@@ -30,7 +49,7 @@ struct Optimizer {
     const auto keep = float(momentum);
     float* m = first.get();
     for (size_t i = begin; i < end; ++i) {
-      m[i] = keep * m[i] + (g[i] + decay * w[i]);
+      m[i] = keep * m[i] + (shrink * g[i] + decay * w[i]);
       w[i] -= rate * m[i];
     }
   }
@@ -41,7 +60,7 @@ struct Optimizer {
     const float keep = 0.99f, take = float(1 - 0.99), epsilon = 1e-8f;
     float* v = second.get();
     for (size_t i = begin; i < end; ++i) {
-      const float slope = g[i] + decay * w[i];
+      const float slope = shrink * g[i] + decay * w[i];
       v[i] = keep * v[i] + take * slope * slope;
       w[i] -= rate * slope / (std::sqrt(v[i]) + epsilon);
     }
@@ -55,15 +74,15 @@ struct Optimizer {
     const auto root = float(1 / std::sqrt(1 - std::pow(beta2, double(steps))));
     const auto take1 = float(1 - beta1), keep2 = float(beta2), take2 = float(1 - beta2);
     const bool decoupled = rule == Rule::adamw;
-    const auto shrink = float(decoupled ? 1 - learning_rate * weight_decay : 1.0);
+    const auto stay = float(decoupled ? 1 - learning_rate * weight_decay : 1.0);
     const auto decay = float(decoupled ? 0.0 : weight_decay);
     const float epsilon = 1e-8f;
     float *m = first.get(), *v = second.get();
     for (size_t i = begin; i < end; ++i) {
-      const float slope = g[i] + decay * w[i];
+      const float slope = shrink * g[i] + decay * w[i];
       m[i] += take1 * (slope - m[i]);
       v[i] = keep2 * v[i] + take2 * slope * slope;
-      w[i] = shrink * w[i] - size * m[i] / (std::sqrt(v[i]) * root + epsilon);
+      w[i] = stay * w[i] - size * m[i] / (std::sqrt(v[i]) * root + epsilon);
     }
   }
 };

@@ -8,7 +8,7 @@
 #include <new>
 #include <vector>
 
-#include "vec.hpp"
+#include "losses.hpp"
 
 namespace closecast::CLOSECAST_ISA {
 
@@ -38,7 +38,8 @@ class Buffer {
 
 struct Shape {
   int context, features, hidden, layers, horizon, state, outputs_per_step;
-  bool batch_norm, student_t;
+  bool batch_norm;
+  Loss loss;
   float dropout;
 
   int units() const { return round_up(hidden, UNITS); }  // idle ones stay 0
