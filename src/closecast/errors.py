@@ -6,6 +6,8 @@
     - SettingError       a setting is unknown or out of its range
     - TrainingError      a model cannot be trained, or its training diverged
     - ModelError         a stored model is missing, damaged or of another kind
+    - StoreError         the store of prices is missing or damaged
+        - StoreBusyError another process is writing into it
     - MissingExtraError  an optional library is needed and not installed
     - LeakageError       a forecast could have seen its own answer
 
@@ -35,6 +37,14 @@ class TrainingError(ClosecastError, RuntimeError):
 
 class ModelError(ClosecastError, ValueError):
     """A stored model is missing, damaged or of another kind."""
+
+
+class StoreError(ClosecastError, RuntimeError):
+    """The store of prices is missing or damaged."""
+
+
+class StoreBusyError(StoreError):
+    """Another process is writing into the store."""
 
 
 class MissingExtraError(ClosecastError, ImportError):

@@ -9,6 +9,7 @@ from closecast.cli.backtest import backtest
 from closecast.cli.data import app as data_app
 from closecast.cli.options import AsJson, ModelFolder, Prices, read, with_settings
 from closecast.cli.screen import say, say_json, training_progress
+from closecast.cli.store import add_to as add_store
 from closecast.cli.sweep import compare, runs_app, sweep
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command()(with_settings(backtest))
+add_store(data_app)
 app.add_typer(data_app, name="data", help="Look at prices before anything is trained.")
 app.command()(sweep)
 app.command()(compare)

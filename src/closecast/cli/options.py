@@ -8,10 +8,15 @@ from typing import Annotated, Any
 
 import typer
 
+from closecast.cli.screen import file_progress
 from closecast.training.settings import Settings
 
 Prices = Annotated[
-    str, typer.Argument(help="A CSV or Parquet file, a folder of them, or 'sample'.")
+    str,
+    typer.Argument(
+        help="A CSV or Parquet file, a folder of them, symbols of the store "
+        "(store:AAPL,MSFT, or store: for all), or 'sample'."
+    ),
 ]
 ModelFolder = Annotated[Path, typer.Argument(help="A folder that train wrote.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of words.")]
@@ -57,15 +62,12 @@ def read(prices: str) -> Any:  # noqa: ANN401  Bars, imported when needed
     """Read the prices that a command names.
 
     Args:
-        prices: A path or "sample".
+        prices: A path, symbols of the store or "sample".
 
     Returns:
         The panel.
     """
-    if prices == "sample":
-        from closecast.market.sample import sample_bars
+    from closecast.market.panels import bars_of
 
-        return sample_bars()
-    from closecast.market.readers import bars_of
-
-    return bars_of(prices)
+    with file_progress("reading") as on_file:
+        return bars_of(prices, on_file=on_file)

@@ -22,6 +22,15 @@ def complain(error: Exception) -> None:
     sys.stderr.write(f"closecast: {error}\n")
 
 
+def note(text: str) -> None:
+    """Print a note on stderr.
+
+    Args:
+        text: The note.
+    """
+    sys.stderr.write(f"Note: {text}\n")
+
+
 def say(text: str) -> None:
     """Print a line on stdout.
 
@@ -55,7 +64,7 @@ def notes() -> Iterator[None]:
             line: str | None = None,
         ) -> None:
             if issubclass(category, ClosecastWarning):
-                sys.stderr.write(f"Note: {message}\n")
+                note(str(message))
             else:
                 show_other(message, category, filename, lineno, file, line)
 
@@ -93,3 +102,35 @@ def training_progress() -> Iterator["Callable[[Progress], None] | None"]:
             bar.update(task, total=progress.epochs, completed=progress.epoch, loss=loss)
 
         yield on_epoch
+
+
+@contextmanager
+def file_progress(what: str) -> Iterator[Callable[[int, int], None] | None]:
+    """Show how many files are done; quiet where stderr is not a terminal.
+
+    Args:
+        what: What is done to them.
+
+    Yields:
+        A function that is told how many are done, and of how many.
+    """
+    if not sys.stderr.isatty():
+        yield None
+        return
+    from rich import progress as rich_progress  # only a terminal pays for it
+    from rich.console import Console
+
+    columns = (
+        rich_progress.TextColumn(what),
+        rich_progress.BarColumn(),
+        rich_progress.MofNCompleteColumn(),
+        rich_progress.TimeRemainingColumn(),
+    )
+    screen = Console(stderr=True)
+    with rich_progress.Progress(*columns, console=screen, transient=True) as bar:
+        task = bar.add_task(what, total=None)
+
+        def on_file(done: int, total: int) -> None:
+            bar.update(task, completed=done, total=total)
+
+        yield on_file

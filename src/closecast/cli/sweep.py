@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from closecast.cli.options import Prices, read
 from closecast.cli.screen import say, say_json
 
 if TYPE_CHECKING:
@@ -39,10 +40,7 @@ def sweep(
             metavar="GRID.toml", help="Settings, and a table of lists: the grid."
         ),
     ],
-    prices: Annotated[
-        str,
-        typer.Argument(help="A CSV or Parquet file, a folder of them, or 'sample'."),
-    ],
+    prices: Prices,
     out: Annotated[Path, typer.Option(help="Where the run goes.")],
     index: IndexFile = None,
     *,
@@ -62,7 +60,7 @@ def sweep(
     axes, seeds, settings = read_grid(grid)
     with _live_table() as on_progress:
         done = run_sweep(
-            _read(prices),
+            read(prices),
             axes,
             seeds=seeds,
             out=out,
@@ -175,16 +173,6 @@ def rm(
         say_json({"deleted": str(run)})
     else:
         say(f"Deleted: {run}")
-
-
-def _read(prices: str) -> Any:  # noqa: ANN401  Bars, imported when needed
-    if prices == "sample":
-        from closecast.market.sample import sample_bars
-
-        return sample_bars()
-    from closecast.market.readers import bars_of
-
-    return bars_of(prices)
 
 
 def _summary(out: Path, done: "Sweep") -> dict[str, Any]:

@@ -20,7 +20,8 @@ from closecast.experiments.record import block_of, data_of, stamps_of
 from closecast.forecast import Forecast
 from closecast.forecast import Forecaster as ForecasterProtocol
 from closecast.market.bars import Bars
-from closecast.market.readers import bars_of, frame_kind, frame_of
+from closecast.market.panels import bars_of
+from closecast.market.readers import frame_kind, frame_of
 from closecast.models.baselines import fit_baselines
 from closecast.training.checkpoint import load, save, write_durably
 from closecast.training.model import TrainedModel, train_fleet

@@ -34,7 +34,8 @@ from closecast.experiments.run import (
     write_json,
 )
 from closecast.market.bars import Bars
-from closecast.market.readers import bars_of, frame_of
+from closecast.market.panels import bars_of
+from closecast.market.readers import frame_of
 from closecast.training.checkpoint import METRICS, load, save, versions, write_durably
 from closecast.training.model import TrainedModel, train_fleet
 from closecast.windows import Split, WindowData, WindowSpec, split_by_date

@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 
 from closecast.errors import BarsError, ClosecastWarning, SettingError
 from closecast.market.bars import COLUMNS, Bars, from_columns
-from closecast.market.readers import Reading, bars_of, read_bars, read_prices, to_frame
+from closecast.market.panels import bars_of
+from closecast.market.readers import Reading, read_bars, read_prices, to_frame
 
 HEADER = "date,open,high,low,close,volume"
 ROWS = ("2024-01-02,10,12,9,11,100", "2024-01-03,11,13,10,12,200")

@@ -14,7 +14,6 @@ __all__ = [
     "FrameKind",
     "Hints",
     "Reading",
-    "bars_of",
     "read_bars",
     "read_prices",
     "to_frame",
@@ -69,22 +68,6 @@ def read_prices(  # noqa: PLR0913  what a file cannot say, its owner says here
     return to_frame(
         _read_aloud(source, symbol=symbol, adjust=adjust, hints=hints), kind
     )
-
-
-def bars_of(prices: Any, hints: Hints = NO_HINTS) -> Bars:  # noqa: ANN401
-    """Take prices in whatever form a caller has them.
-
-    Args:
-        prices: Bars, a path or a dataframe.
-        hints: What a file cannot say of itself.
-
-    Returns:
-        The panel. What was done to the data is said in a ``ClosecastWarning``.
-
-    Raises:
-        BarsError: The prices cannot be read or break a rule of bars.
-    """
-    return prices if isinstance(prices, Bars) else _read_aloud(prices, hints=hints)
 
 
 def to_frame(bars: Bars, kind: str = "pandas") -> Any:  # noqa: ANN401

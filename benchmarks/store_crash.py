@@ -1,0 +1,231 @@
+"""Kill a writer at random moments and see whether the store lost anything.
+
+A writer process imports, appends, refreshes and compacts without end, and says on a
+pipe what is acknowledged: the number of the batch and the content hash that it led to.
+It is killed with SIGKILL after a random time. A fresh process then opens the store,
+verifies every checksum, and looks for each acknowledged batch, whole. The store lives
+on from kill to kill.
+
+    python benchmarks/store_crash.py --out benchmarks/results/store_crash.json
+"""
+
+import argparse
+import json
+import random
+import select
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+
+from closecast.market.bars import Bars, from_columns
+from closecast.market.store import Store
+
+SYMBOLS, ROWS = 25, 20
+"""A batch has 500 rows."""
+
+DEEDS = {"import": 3, "append": 4, "refresh": 4, "compact": 1}
+"""And how often each is done."""
+
+
+def block(number: int, first: int, sessions: int, *, scale: float = 1.0) -> Bars:
+    """Bars that depend on symbol and session alone, so that a reader can tell them.
+
+    Args:
+        number: Which 25 symbols.
+        first: First session, in days since 1990.
+        sessions: How many.
+        scale: What prices are multiplied by, and volumes divided by.
+    """
+    symbol = np.repeat(np.arange(SYMBOLS), sessions)
+    day = first + np.tile(np.arange(sessions), SYMBOLS)
+    close = 10.0 + (symbol * 37 + day * 11 + number) % 1000 / 8
+    volume = np.full(len(close), 1024.0)
+    prices = np.stack([close, close + 1, close - 1, close], axis=1) * scale
+    return from_columns(
+        np.array([f"B{number:04}S{at:02}" for at in symbol]),
+        np.datetime64("1990-01-01") + day,
+        np.column_stack([prices, volume / scale]),
+    )
+
+
+def write(path: Path, run: int) -> None:
+    """Write until killed; say what is acknowledged, one JSON line each."""
+    store = Store(path, wait_s=60)
+    dice = random.Random(run)  # noqa: S311  no secret
+    say("open")
+    while True:
+        deed(store, dice, run)
+
+
+def deed(store: Store, dice: random.Random, run: int) -> None:
+    """Do one of four things to the store and acknowledge it."""
+    (kind,) = dice.choices(list(DEEDS), list(DEEDS.values()))
+    say("begin", deed=kind)
+    if kind == "compact":
+        store.compact()
+        say("ack", deed=kind)
+        return
+    if kind == "import" or run not in written(store):
+        sessions = 30 * ROWS if kind == "import" else ROWS
+        number = len(written(store))
+        bars = block(number, 0, sessions)
+        store.append(bars, source=f"{number}:{sessions}")
+        say("ack", deed=kind, number=number, sessions=sessions, splits=0)
+        return
+    number = dice.choice(sorted(written(store)))
+    sessions = len(store.read([f"B{number:04}S00"]))
+    splits = sum(a.symbol == f"B{number:04}S00" for a in store.adjustments())
+    if kind == "append" and not splits:
+        store.append(block(number, sessions, ROWS), source="day")
+        sessions += ROWS
+    elif splits < 4:
+        scale = 0.5 ** (splits + 1)
+        first = max(0, sessions - 15)
+        bars = block(number, first, sessions - first + 1, scale=scale)
+        outcome = store.refresh(bars, source="vendor")
+        if outcome.conflicts:
+            raise SystemExit(f"unexpected: {outcome.conflicts[0]}")
+        sessions, splits = sessions + 1, splits + 1
+    say("ack", deed=kind, number=number, sessions=sessions, splits=splits)
+
+
+def written(store: Store) -> set[int]:
+    """Numbers of the blocks that are stored."""
+    if not store.exists:
+        return set()
+    return {int(one.symbol[1:5]) for one in store.symbols()}
+
+
+def say(what: str, **more: object) -> None:
+    """Write a line to the parent, at once."""
+    sys.stdout.write(json.dumps({"what": what, **more}) + "\n")
+    sys.stdout.flush()
+
+
+def check(path: Path, acknowledged: list[dict[str, int]]) -> list[str]:
+    """Hold a store against what was acknowledged; give what is wrong."""
+    store = Store(path)
+    if not store.exists:
+        return ["no store"] if acknowledged else []
+    wrong = list(store.verify())
+    bars = {one.symbol: one.bars for one in store.symbols()}
+    for number in written(store):
+        counts = {bars.get(f"B{number:04}S{at:02}", 0) for at in range(SYMBOLS)}
+        if len(counts) != 1:
+            wrong.append(f"torn: block {number} has symbols of {sorted(counts)} bars")
+    for ack in acknowledged:
+        wrong += missing(store, bars, ack)
+    return wrong
+
+
+def missing(store: Store, bars: dict[str, int], ack: dict[str, int]) -> list[str]:
+    """Look for one acknowledged batch, value by value."""
+    name = f"B{ack['number']:04}S{ack['number'] % SYMBOLS:02}"
+    if bars.get(name, 0) < ack["sessions"]:
+        return [f"lost: {name} has {bars.get(name, 0)} of {ack['sessions']} bars"]
+    splits = sum(one.symbol == name for one in store.adjustments())
+    if splits < ack["splits"]:
+        return [f"lost: {name} has {splits} of {ack['splits']} adjustments"]
+    found = store.read([name])
+    every = block(ack["number"], 0, len(found), scale=0.5**splits)
+    expected = every.select(every.names(np.arange(len(every))) == name)
+    same = np.array_equal(found.values, expected.values)
+    return [] if same else [f"changed: {name}"]
+
+
+def kill_one(path: Path, run: int, after_s: float) -> tuple[str, list[dict[str, int]]]:
+    """Start a writer, kill it after a while; give what it did and what it said."""
+    command = [sys.executable, __file__, "--write", str(path), "--run", str(run)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as writer:
+        stdout = writer.stdout
+        if stdout is None or json.loads(stdout.readline())["what"] != "open":
+            raise SystemExit("the writer did not start")
+        deadline = time.monotonic() + after_s
+        while (left := deadline - time.monotonic()) > 0:
+            select.select([], [], [], left)
+        if writer.poll() is not None:
+            raise SystemExit(f"the writer ended by itself: {writer.returncode}")
+        writer.send_signal(signal.SIGKILL)
+        lines = [json.loads(line) for line in stdout.read().splitlines() if line]
+    last = lines[-1] if lines else {"what": "begin", "deed": "start"}
+    at = last["deed"] if last["what"] == "begin" else "between"
+    return at, [line for line in lines if line["what"] == "ack" and "number" in line]
+
+
+def torture(kills: int, seed: int, folder: Path, longest_s: float) -> dict[str, object]:
+    """Kill many writers; count what was found.
+
+    Args:
+        kills: How many.
+        seed: Of the moments.
+        folder: An empty folder; a new store is begun there after every 30 kills.
+        longest_s: Longest life of a writer.
+    """
+    dice = random.Random(seed)  # noqa: S311  no secret
+    moments: Counter[str] = Counter()
+    counts: Counter[str] = Counter()
+    acknowledged: dict[int, dict[str, int]] = {}
+    for run in range(kills):
+        store = folder / f"store-{run // 30}"
+        if run % 30 == 0:
+            acknowledged = {}
+        moment, acks = kill_one(store, run, dice.uniform(0.0, longest_s))
+        moments[moment] += 1
+        counts["acknowledged"] += len(acks)
+        acknowledged |= {ack["number"]: ack for ack in acks}
+        command = [sys.executable, __file__, "--check", str(store)]
+        text = json.dumps(list(acknowledged.values()))
+        done = subprocess.run(
+            command, input=text, capture_output=True, text=True, check=False
+        )
+        counts["reopened" if done.returncode == 0 else "unreadable"] += 1
+        for line in done.stdout.splitlines():
+            counts[line.split(":")[0] if ":" in line else "damaged"] += 1
+            print(f"run {run}: {line}", file=sys.stderr)
+        if done.returncode:
+            print(f"run {run}: {done.stderr}", file=sys.stderr)
+    names = ("acknowledged", "reopened", "unreadable", "lost", "torn", "changed")
+    return {
+        "kills": kills,
+        "killed_during": dict(sorted(moments.items())),
+        **{name: counts[name] for name in names},
+        "damaged": sum(n for name, n in counts.items() if name not in names),
+    }
+
+
+def main() -> None:
+    """Be the writer, the checker, or the one who kills."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--kills", type=int, default=300)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--longest", type=float, default=2.0, help="seconds")
+    parser.add_argument("--out", type=Path)
+    parser.add_argument("--write", type=Path)
+    parser.add_argument("--run", type=int, default=0)
+    parser.add_argument("--check", type=Path)
+    arguments = parser.parse_args()
+    if arguments.write:
+        write(arguments.write, arguments.run)
+    if arguments.check:
+        print("\n".join(check(arguments.check, json.load(sys.stdin))), end="")
+        return
+    from machine import machine
+
+    with tempfile.TemporaryDirectory() as folder:
+        found = torture(
+            arguments.kills, arguments.seed, Path(folder), arguments.longest
+        )
+    text = json.dumps({"machine": machine(), **found}, indent=2)
+    print(text)
+    if arguments.out:
+        arguments.out.write_text(text + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,44 @@
+"""A writer that is killed at any moment loses nothing that it acknowledged."""
+
+import importlib.util
+import sys
+from pathlib import Path
+
+import pytest
+
+SCRIPT = Path(__file__).parents[3] / "benchmarks" / "store_crash.py"
+
+
+@pytest.fixture
+def script(monkeypatch):
+    """The benchmark, as a module."""
+    monkeypatch.syspath_prepend(str(SCRIPT.parent))
+    spec = importlib.util.spec_from_file_location("store_crash", SCRIPT)
+    module = importlib.util.module_from_spec(spec)
+    monkeypatch.setitem(sys.modules, "store_crash", module)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.slow
+def test_ten_kills(script, tmp_path):
+    """Ten of ten stores open whole, with every acknowledged batch."""
+    found = script.torture(10, seed=7, folder=tmp_path, longest_s=0.8)
+
+    assert found["reopened"] == 10
+    wrong = ("unreadable", "lost", "torn", "changed", "damaged")
+    assert {name: found[name] for name in wrong} == dict.fromkeys(wrong, 0)
+
+
+def test_a_lost_batch_would_be_seen(script, tmp_path):
+    """The check finds what is missing, and what is of half a batch."""
+    store = script.Store(tmp_path)
+    store.append(script.block(0, 0, 20), source="test")
+    ack = {"number": 0, "sessions": 20, "splits": 0}
+    assert script.check(tmp_path, [ack]) == []
+
+    assert "lost" in script.check(tmp_path, [{**ack, "sessions": 40}])[0]
+    assert "lost" in script.check(tmp_path, [{**ack, "splits": 1}])[0]
+    more = script.block(0, 20, 1)
+    store.append(more.select(more.symbol_ids < 3), source="torn")
+    assert "torn" in script.check(tmp_path, [ack])[0]
