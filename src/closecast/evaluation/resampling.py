@@ -180,3 +180,27 @@ def confidence_set(
     )
     test.compute()
     return np.isin(place, np.asarray(test.included, dtype=int))
+
+
+def long_run_variance(
+    values: Float[np.ndarray, "date column"], horizon: int
+) -> Float[np.ndarray, "column column"]:
+    """Estimate the covariance of means of dates that depend on each other.
+
+    Args:
+        values: One row for each date, oldest first.
+        horizon: Step that they belong to, in sessions.
+
+    Returns:
+        The covariance that independent dates would need for means as uncertain as
+        these, by Bartlett's weights.
+
+    Source: Newey and West (1987), doi:10.2307/1913610.
+    """
+    centred, count = values - values.mean(axis=0), len(values)
+    lags = min(int(max(horizon - 1, np.ceil(count ** (1 / 3)))), count - 1)
+    total = centred.T @ centred
+    for lag in range(1, lags + 1):
+        crossed = centred[lag:].T @ centred[:-lag]
+        total = total + (1 - lag / (lags + 1)) * (crossed + crossed.T)
+    return np.asarray(total / count)

@@ -3,21 +3,15 @@
 Every model is scored in the same windows; none is left out of an average.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 
 import numpy as np
-from jaxtyping import Bool, Float, Shaped
+from jaxtyping import Float
 
+from closecast.evaluation.comparison import Comparison, Interval, compare_steps
+from closecast.evaluation.density import log_score, qlike
 from closecast.evaluation.direction import direction_excess
-from closecast.evaluation.resampling import (
-    block_length,
-    central,
-    confidence_set,
-    enough_dates,
-    resample,
-    sum_per_date,
-)
 from closecast.evaluation.scores import (
     absolute_error,
     crps,
@@ -26,10 +20,7 @@ from closecast.evaluation.scores import (
     pinball,
     squared_error,
 )
-from closecast.evaluation.significance import diebold_mariano_of_dates
 from closecast.forecast import Forecast
-
-Interval = tuple[float, float] | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +41,9 @@ class Row:
         interval_score_80: Mean score of the central 80 % interval, in units of
             volatility.
         interval_score_95: The same of the central 95 % interval.
+        log_score: Mean of minus the logarithm of the density at what came, the density
+            in units of volatility.
+        qlike: Mean QLIKE of the variance, in units of squared volatility.
         coverage_50: Share of closes in the central 50 % interval.
         coverage_80: Share of closes in the central 80 % interval.
         coverage_95: Share of closes in the central 95 % interval.
@@ -80,6 +74,8 @@ class Row:
     pinball_95: float
     interval_score_80: float
     interval_score_95: float
+    log_score: float
+    qlike: float
     coverage_50: float
     coverage_80: float
     coverage_95: float
@@ -103,47 +99,6 @@ class Row:
         return asdict(self)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class _Comparison:
-    """One loss of every model at one step, by date."""
-
-    names: tuple[str, ...]
-    step: int
-    sums: Float[np.ndarray, "date model"]
-    counts: Float[np.ndarray, " date"]
-    draws: Float[np.ndarray, "repetition model"] | None
-    in_set: Bool[np.ndarray, " model"] | None
-
-    def mean(self, name: str) -> float:
-        """Average over the windows."""
-        return float(self.sums[:, self._at(name)].sum() / self.counts.sum())
-
-    def ratio(self, name: str, other: str) -> float:
-        """Divide two means."""
-        return self.mean(name) / self.mean(other)
-
-    def ratio_interval(self, name: str, other: str, power: float) -> Interval:
-        """Put an interval around 1 - ratio ** power."""
-        if self.draws is None:
-            return None
-        mine, theirs = self.draws[:, self._at(name)], self.draws[:, self._at(other)]
-        return central(1 - (mine / theirs) ** power) if np.all(theirs > 0) else None
-
-    def p_value(self, name: str, other: str) -> float | None:
-        """Test the difference of two means, a date counting once."""
-        mine, theirs = (
-            self.sums[:, self._at(one)] / self.counts for one in (name, other)
-        )
-        return diebold_mariano_of_dates(mine, theirs, self.step).p_value
-
-    def holds(self, name: str) -> bool | None:
-        """Tell whether a model is in the confidence set."""
-        return None if self.in_set is None else bool(self.in_set[self._at(name)])
-
-    def _at(self, name: str) -> int:
-        return self.names.index(name)
-
-
 def score_rows(
     forecasts: Mapping[str, Forecast],
     truth: Float[np.ndarray, "window horizon"],
@@ -164,13 +119,57 @@ def score_rows(
         ModelError: A forecast is not finite.
         WindowError: The truth is not finite, or of another shape.
     """
-    judged = next(iter(forecasts))
-    dates = forecasts[judged].cutoffs
-    unit = scale[:, None]
-    density = _compare({n: crps(f, truth) / unit for n, f in forecasts.items()}, dates)
-    squares = _compare(
-        {n: squared_error(f, truth) for n, f in forecasts.items()}, dates
-    )
+    return rows_of(forecasts, truth, scale, *compare_all(forecasts, truth, scale))
+
+
+def compare_all(
+    forecasts: Mapping[str, Forecast],
+    truth: Float[np.ndarray, "window horizon"],
+    scale: Float[np.ndarray, " window"],
+) -> tuple[list[Comparison], list[Comparison]]:
+    """Compare every model by its density and by its mean.
+
+    Args:
+        forecasts: As in ``score_rows``.
+        truth: As in ``score_rows``.
+        scale: As in ``score_rows``.
+
+    Returns:
+        Comparisons by CRPS in units of scale and by squared error, from step 1 on.
+
+    Raises:
+        ModelError: A forecast is not finite.
+        WindowError: The truth is not finite, or of another shape.
+    """
+    dates = next(iter(forecasts.values())).cutoffs
+    density = {name: crps(f, truth) / scale[:, None] for name, f in forecasts.items()}
+    squares = {name: squared_error(f, truth) for name, f in forecasts.items()}
+    return compare_steps(density, dates), compare_steps(squares, dates)
+
+
+def rows_of(
+    forecasts: Mapping[str, Forecast],
+    truth: Float[np.ndarray, "window horizon"],
+    scale: Float[np.ndarray, " window"],
+    density: Sequence[Comparison],
+    squares: Sequence[Comparison],
+) -> tuple[Row, ...]:
+    """Score every model at every step, where they are compared already.
+
+    Args:
+        forecasts: As in ``score_rows``.
+        truth: As in ``score_rows``.
+        scale: As in ``score_rows``.
+        density: What ``compare_all`` gave first.
+        squares: What it gave second.
+
+    Returns:
+        The rows, model after model, each from step 1 on.
+
+    Raises:
+        ModelError: A forecast is not finite.
+        WindowError: The truth is not finite, or of another shape.
+    """
     return tuple(
         _row(name, step, figures[step - 1], density[step - 1], squares[step - 1])
         for name, figures in (
@@ -178,35 +177,6 @@ def score_rows(
             for name, forecast in forecasts.items()
         )
         for step in range(1, truth.shape[1] + 1)
-    )
-
-
-def _compare(
-    losses: Mapping[str, Float[np.ndarray, "window horizon"]],
-    dates: Shaped[np.ndarray, " window"],
-) -> list[_Comparison]:
-    # one row a date, one layer a step, one column a model
-    sums = np.stack([sum_per_date(loss, dates) for loss in losses.values()], axis=-1)
-    _, counts = np.unique(dates, return_counts=True)
-    return [
-        _comparison(tuple(losses), sums[:, step - 1], counts.astype(float), step)
-        for step in range(1, sums.shape[1] + 1)
-    ]
-
-
-def _comparison(
-    names: tuple[str, ...],
-    sums: Float[np.ndarray, "date model"],
-    counts: Float[np.ndarray, " date"],
-    step: int,
-) -> _Comparison:
-    draws = in_set = None
-    if enough_dates(len(sums), step) and len(names) > 1:
-        block = block_length(sums[:, 1:] - sums[:, :1], step)
-        draws = resample(sums, block)
-        in_set = confidence_set(sums / counts[:, None], block)
-    return _Comparison(
-        names=names, step=step, sums=sums, counts=counts, draws=draws, in_set=in_set
     )
 
 
@@ -226,6 +196,8 @@ def _figures(
         "pinball_95": pinball(forecast, truth, 0.95) / unit,
         "interval_score_80": interval_score(forecast, truth, 0.80) / unit,
         "interval_score_95": interval_score(forecast, truth, 0.95) / unit,
+        "log_score": log_score(forecast, truth) - np.log(unit),
+        "qlike": qlike(forecast, truth, scale),
         "coverage_50": hits(forecast, truth, 0.50),
         "coverage_80": hits(forecast, truth, 0.80),
         "coverage_95": hits(forecast, truth, 0.95),
@@ -256,8 +228,8 @@ def _row(
     name: str,
     step: int,
     figures: Mapping[str, float],
-    density: _Comparison,
-    squares: _Comparison,
+    density: Comparison,
+    squares: Comparison,
 ) -> Row:
     others = [other for other in density.names[1:] if other != name]
     return Row(

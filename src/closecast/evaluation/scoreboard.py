@@ -4,7 +4,7 @@ Every table and report shows this object. It compares forecasts of the same
 windows only.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,10 +13,18 @@ from jaxtyping import Float
 from closecast.errors import WindowError
 from closecast.evaluation.alarms import raise_alarms
 from closecast.evaluation.calibration import Calibration, calibrate
+from closecast.evaluation.clustering import Clustering, cluster_misses
+from closecast.evaluation.comparison import Comparison
 from closecast.evaluation.copycat import Copycat, check_copycat
+from closecast.evaluation.costs import CostCurve, cost_curve
+from closecast.evaluation.direction import Direction, judge_direction
+from closecast.evaluation.paths import PathScore, score_paths
 from closecast.evaluation.ranking import Ranking, rank_symbols
-from closecast.evaluation.rows import Row, score_rows
-from closecast.evaluation.verdict import judge
+from closecast.evaluation.regimes import Conditional, by_volatility
+from closecast.evaluation.rows import Row, compare_all, rows_of
+from closecast.evaluation.scores import crps
+from closecast.evaluation.superiority import Superiority, superiority
+from closecast.evaluation.verdict import DENSITY_BASELINES, judge
 from closecast.forecast import Forecast
 
 
@@ -32,6 +40,14 @@ class Scoreboard:
         copycat: How much the judged model's first step owes to the last close.
         calibration: Coverage and PIT of the judged model.
         ranking: How it sorts the symbols of a date, from step 1 on.
+        direction: Directions that it names, from step 1 on.
+        clustering: Whether its intervals miss in a row.
+        paths: The whole path of every model, as one.
+        superiority: What is better than ewma_t by CRPS and than zero by squared
+            error, all models counted.
+        regimes: Its skill in calm and in storm against each density baseline.
+        costs: What its first step is worth against the cost of trading; None where
+            it names no direction.
         num_windows: Windows that every model was scored in.
         num_dates: Different cutoff dates among them.
     """
@@ -43,6 +59,12 @@ class Scoreboard:
     copycat: Copycat
     calibration: Calibration
     ranking: tuple[Ranking, ...]
+    direction: tuple[Direction, ...]
+    clustering: tuple[Clustering, ...]
+    paths: tuple[PathScore, ...]
+    superiority: tuple[Superiority, ...]
+    regimes: tuple[Conditional, ...]
+    costs: CostCurve | None
     num_windows: int
     num_dates: int
 
@@ -64,6 +86,12 @@ class Scoreboard:
             "copycat": self.copycat.to_dict(),
             "calibration": self.calibration.to_dict(),
             "ranking": [step.to_dict() for step in self.ranking],
+            "direction": [step.to_dict() for step in self.direction],
+            "clustering": [one.to_dict() for one in self.clustering],
+            "paths": [one.to_dict() for one in self.paths],
+            "superiority": [one.to_dict() for one in self.superiority],
+            "regimes": [one.to_dict() for one in self.regimes],
+            "costs": None if self.costs is None else self.costs.to_dict(),
             "suspicious": self.suspicious,
             "num_windows": self.num_windows,
             "num_dates": self.num_dates,
@@ -96,7 +124,8 @@ def score(
     judged = next(iter(forecasts))
     forecast = forecasts[judged]
     _check_truth(truth, scale, forecast)
-    rows = score_rows(forecasts, truth, scale)
+    density, squares = compare_all(forecasts, truth, scale)
+    rows = rows_of(forecasts, truth, scale, density, squares)
     own = [row for row in rows if row.model == judged]
     ranking = rank_symbols(forecast, truth)
     verdict = judge(own, raise_alarms(own, forecast, truth, ranking))
@@ -108,9 +137,58 @@ def score(
         copycat=check_copycat(forecast, truth),
         calibration=calibrate(forecast, truth, scale),
         ranking=ranking,
+        direction=judge_direction(forecast, truth),
+        clustering=cluster_misses(forecast, truth),
+        paths=score_paths(forecasts, truth, scale),
+        superiority=(
+            *_superiority(density, "ewma_t", "crps"),
+            *_superiority(squares, "zero", "squared_error"),
+        ),
+        regimes=_regimes(forecasts, truth, scale),
+        costs=cost_curve(forecast, truth),
         num_windows=len(forecast),
         num_dates=len(np.unique(forecast.cutoffs)),
     )
+
+
+def _regimes(
+    forecasts: Mapping[str, Forecast],
+    truth: Float[np.ndarray, "window horizon"],
+    scale: Float[np.ndarray, " window"],
+) -> tuple[Conditional, ...]:
+    judged, *others = forecasts
+    own = crps(forecasts[judged], truth) / scale[:, None]
+    dates = forecasts[judged].cutoffs
+    return tuple(
+        by_volatility(
+            own[:, step - 1],
+            loss[:, step - 1],
+            dates,
+            scale,
+            horizon=step,
+            baseline=name,
+        )
+        for name, loss in (
+            (name, crps(forecasts[name], truth) / scale[:, None])
+            for name in others
+            if name in DENSITY_BASELINES
+        )
+        for step in range(1, truth.shape[1] + 1)
+    )
+
+
+def _superiority(
+    steps: Sequence[Comparison], benchmark: str, score_name: str
+) -> list[Superiority]:
+    return [
+        superiority(
+            {name: step.by_date(name) for name in step.names},
+            benchmark,
+            step.step,
+            score_name,
+        )
+        for step in steps
+    ]
 
 
 def _check_windows(forecasts: Mapping[str, Forecast]) -> None:

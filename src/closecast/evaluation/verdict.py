@@ -10,7 +10,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from closecast.errors import SettingError
-from closecast.evaluation.rows import Interval, Row
+from closecast.evaluation.comparison import Interval
+from closecast.evaluation.rows import Row
 
 MEAN_BASELINES = ("zero", "drift")
 DENSITY_BASELINES = ("ewma_t", "har_t", "garch_t")

@@ -1,0 +1,77 @@
+"""The best of many is believed only after all are counted."""
+
+import numpy as np
+import pytest
+from arch.bootstrap import SPA
+
+from closecast.evaluation.resampling import SEED, block_length
+from closecast.evaluation.superiority import REPETITIONS, superiority
+
+
+def _losses(better=0.0, models=8, dates=400, seed=1):
+    random = np.random.default_rng(seed)
+    losses = {"benchmark": random.exponential(size=dates)}
+    for number in range(models):
+        losses[f"m{number}"] = random.exponential(size=dates)
+    losses["good"] = losses["benchmark"] * (1 - better) + random.normal(0, 0.01, dates)
+    return losses
+
+
+@pytest.mark.parametrize("gain", [-0.05, 0.0, 0.05, 0.2])
+def test_agrees_with_arch_for_one_model(gain):
+    """The consistent p-value, where units do not matter."""
+    own, other = 2 + np.random.default_rng(5).normal(size=(2, 400))
+    losses = {"benchmark": own, "m": other - gain}
+    found = superiority(losses, "benchmark", 1, "crps")
+    block = block_length((own - losses["m"])[:, None], 1)
+    spa = SPA(own, losses["m"], block, REPETITIONS, "stationary", seed=SEED)
+    spa.compute()
+
+    assert found.spa_p == pytest.approx(spa.pvalues["consistent"])
+    assert found.num_models == 1
+
+
+def test_holds_its_size():
+    """Of worthless sets of five about one in ten falls below p = 0.10."""
+    p_values = [
+        superiority(
+            {
+                str(m): np.random.default_rng([n, m]).exponential(size=99)
+                for m in range(6)
+            },
+            "0",
+            1,
+            "crps",
+        ).spa_p
+        for n in range(60)
+    ]
+    assert np.mean(np.array(p_values) < 0.10) < 0.25
+
+
+def test_a_better_model_is_named_with_its_skill():
+    """Of nine models the one that is better, and by how much."""
+    found = superiority(_losses(better=0.05), "benchmark", 5, "crps")
+
+    assert found.superior == ("good",)
+    assert found.spa_p < 0.10
+    assert found.best_skill >= 0.04
+
+
+def test_luck_among_many_is_not_believed():
+    """The best of forty worthless models beats nothing."""
+    found = superiority(_losses(models=40, seed=2), "benchmark", 1, "crps")
+
+    assert found.best_skill > 0
+    assert found.spa_p > 0.10
+    assert found.superior == ()
+
+
+@pytest.mark.parametrize("dates", [19, 400])
+def test_nothing_to_test_with_says_nothing(dates):
+    """Too few dates, or a constant difference, have no p-value."""
+    loss = np.random.default_rng(3).exponential(size=dates)
+    found = superiority({"benchmark": loss, "same": loss + 0.1}, "benchmark", 1, "crps")
+
+    assert found.spa_p is None
+    assert found.best_skill < 0
+    assert found.to_dict()["superior"] == ()
