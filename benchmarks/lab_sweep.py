@@ -80,16 +80,16 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=20)
     arguments = parser.parse_args()
     training = 0.0
-    train_fleet = room.train_fleet
+    train_each = room.train_each
 
     def timed(*given, **named):
         nonlocal training
         start = time.perf_counter()
-        trained = train_fleet(*given, **named)
+        trained = train_each(*given, **named)
         training += time.perf_counter() - start
         return trained
 
-    room.train_fleet = timed
+    room.train_each = timed
     bars = random_walk(1, BARS)
     grid = {"learning_rate": RATES, "num_layers": DEPTHS}
     plain_loop(1)  # warm both

@@ -1,10 +1,18 @@
 """The engine is the one that was asked for."""
 
+import warnings
+
 import pytest
 
-from closecast.engine import choose_engine
+from closecast.engine import choice, choose_engine
+from closecast.engine.choice import decide
 from closecast.engine.native import is_built
-from closecast.errors import SettingError
+from closecast.errors import ClosecastWarning, SettingError
+
+
+@pytest.fixture(autouse=True)
+def _no_override(monkeypatch):
+    monkeypatch.delenv(choice.OVERRIDE, raising=False)
 
 
 def test_auto_is_the_reference():
@@ -22,3 +30,39 @@ def test_the_native_engine_refuses_another_device():
     """The kernels run on a CPU."""
     with pytest.raises(SettingError, match="device cpu with the native engine"):
         choose_engine("native", "cuda")
+
+
+def test_the_environment_says_what_auto_means(monkeypatch):
+    """The variable decides for auto; a name asked for decides for itself."""
+    monkeypatch.setenv(choice.OVERRIDE, "native")
+    monkeypatch.setattr(choice, "_built", lambda: True)
+
+    assert decide().name == "native"
+    assert decide().why == "CLOSECAST_ENGINE names it"
+    assert decide("torch").name == "torch"
+    with pytest.raises(SettingError, match=r"got 'cuda' \(CLOSECAST_ENGINE names it"):
+        decide("auto", "cuda")
+
+
+def test_an_unknown_name_in_the_environment_is_refused(monkeypatch):
+    """The message names the variable."""
+    monkeypatch.setenv(choice.OVERRIDE, "abacus")
+
+    with pytest.raises(SettingError, match="CLOSECAST_ENGINE to be one of auto"):
+        decide()
+
+
+def test_without_kernels_the_torch_engine_serves_and_says_so_once(monkeypatch):
+    """A machine without a compiler trains too."""
+    monkeypatch.setenv(choice.OVERRIDE, "native")
+    monkeypatch.setattr(choice, "_built", lambda: False)
+    choice._say_once.cache_clear()
+
+    with pytest.warns(ClosecastWarning, match="not built here: the torch engine"):
+        first = decide()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        again = decide()
+
+    assert first == again
+    assert first.name == "torch"

@@ -1,6 +1,7 @@
 """The torch engine: exact windows, real optimisers, one member like many."""
 
 import math
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -227,16 +228,26 @@ class TestTraining:
         assert seen[2].validation_loss == trained[1].curve.validation_loss[0]
         assert all(one.elapsed_s > 0 for one in trained)
 
-    def test_divergence_names_member_epoch_and_settings(self):
-        """A loss that is not finite ends the training with what to do."""
+    def test_divergence_retires_the_member_alone(self):
+        """It is named with its step and settings; the others train as if alone."""
         point = replace(NETWORK, head="point", batch_norm=False)
         wild = member("wild", network=point, optimizer="sgd", learning_rate=1000.0)
 
-        with pytest.raises(
-            TrainingError,
-            match=r"member wild, epoch \d, optimizer=sgd, learning_rate=1000.*Lower",
-        ):
-            TorchEngine().train(DATA, [wild])
+        lost, calm = TorchEngine().train(DATA, [wild, member()])
+
+        assert isinstance(lost, TrainingError)
+        assert re.search(
+            r"member wild, epoch \d, step \d, optimizer=sgd, learning_rate=1000.*Lower",
+            str(lost),
+        )
+        assert_same_bits(calm, TorchEngine().train(DATA, [member()])[0])
+
+    def test_a_training_larger_than_the_memory_is_refused(self):
+        """The message says what it would need, before any training."""
+        huge = replace(NETWORK, hidden_size=4096, num_layers=64)
+
+        with pytest.raises(SettingError, match=r"needs \d+\.\d GB \(member huge"):
+            TorchEngine().train(DATA, [member("huge", huge)])
 
     def test_a_network_of_other_data_is_refused(self):
         """Nothing is trained when a member does not fit."""

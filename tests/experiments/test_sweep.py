@@ -168,10 +168,12 @@ def test_a_diverged_member_is_named_retired_and_counted(bars, tmp_path, monkeypa
     whole = TorchEngine.train
 
     def fragile(self, data, members, on_epoch=None):
-        for member in members:
-            if member.optimizer.learning_rate == 1000.0:
-                raise TrainingError(f"Expected finite losses, got nan ({member.name}).")
-        return whole(self, data, members, on_epoch)
+        return [
+            TrainingError(f"Expected finite losses, got nan ({member.name}).")
+            if member.optimizer.learning_rate == 1000.0
+            else whole(self, data, [member], on_epoch)[0]
+            for member in members
+        ]
 
     monkeypatch.setattr(TorchEngine, "train", fragile)
     monkeypatch.setattr(TorchEngine, "name", "torch, but in fleets")
@@ -220,7 +222,7 @@ def test_a_run_of_other_settings_or_prices_is_refused(done, home, bars):
 
 def test_a_sweep_that_is_done_is_not_done_again(done, home, bars, monkeypatch):
     """The same call reads what is there."""
-    monkeypatch.setattr(room, "train_fleet", None)
+    monkeypatch.setattr(room, "train_each", None)
 
     again = cc.sweep(bars, GRID, seeds=2, out=home / "run", **QUICK)
 

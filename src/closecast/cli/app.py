@@ -7,6 +7,7 @@ import typer
 
 from closecast.cli.backtest import backtest
 from closecast.cli.data import app as data_app
+from closecast.cli.engine import engine
 from closecast.cli.options import AsJson, ModelFolder, Prices, read, with_settings
 from closecast.cli.screen import say, say_json, training_progress
 from closecast.cli.store import add_to as add_store
@@ -28,6 +29,7 @@ add_store(data_app)
 app.add_typer(data_app, name="data", help="Look at prices before anything is trained.")
 app.command()(sweep)
 app.command()(compare)
+app.command()(engine)
 app.add_typer(runs_app, name="runs", help="Look at the runs of this machine.")
 
 

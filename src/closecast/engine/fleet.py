@@ -5,7 +5,6 @@ windows are shuffled is settled here once, so that engines can be held against e
 other.
 """
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
@@ -198,6 +197,23 @@ class Progress:
     validation_loss: float
 
 
+class Runner(Protocol):
+    """A network that is ready to run over a panel."""
+
+    def __call__(
+        self, cutoffs: Int[np.ndarray, " window"]
+    ) -> Float32[np.ndarray, "window horizon param"]:
+        """Run it.
+
+        Args:
+            cutoffs: Rows of the last known bars.
+
+        Returns:
+            Outputs in units of the window; a window's do not depend on the others.
+        """
+        ...
+
+
 @runtime_checkable
 class Engine(Protocol):
     """Whatever trains a fleet of networks and runs them."""
@@ -212,8 +228,8 @@ class Engine(Protocol):
         data: WindowData,
         members: Sequence[Member],
         on_epoch: Callable[[Progress], None] | None = None,
-    ) -> list[TrainedMember]:
-        """Train every member.
+    ) -> list[TrainedMember | TrainingError]:
+        """Train every member; one that diverges is retired, the others go on.
 
         Args:
             data: The panel.
@@ -222,11 +238,11 @@ class Engine(Protocol):
             on_epoch: Called after each epoch of each member.
 
         Returns:
-            The trained members, in the same order.
+            What came of each, in the same order: the trained member, or the error
+            that says at which step its loss was no longer finite.
 
         Raises:
-            SettingError: A network does not fit the data.
-            TrainingError: A loss is no longer finite.
+            SettingError: A network does not fit the data or the memory.
         """
         ...
 
@@ -247,6 +263,24 @@ class Engine(Protocol):
 
         Returns:
             Outputs in units of the window; a window's do not depend on the others.
+
+        Raises:
+            SettingError: The network does not fit the data.
+        """
+        ...
+
+    def prepare(
+        self, data: WindowData, network: NetworkConfig, weights: Weights
+    ) -> Runner:
+        """Make a network ready to be run again and again, as ``outputs`` runs it.
+
+        Args:
+            data: The panel.
+            network: Shape of the network.
+            weights: Its weights, copied: later changes do not matter.
+
+        Returns:
+            What gives the outputs of windows; no two threads may call it at a time.
 
         Raises:
             SettingError: The network does not fit the data.
@@ -296,29 +330,4 @@ def require_fit(data: WindowData, network: NetworkConfig) -> None:
         raise SettingError(
             "Expected a network whose (input_size, state_size, horizon) is the data's "
             f"{has}, got {wants}. Make both from the same settings."
-        )
-
-
-def refuse_divergence(
-    member: Member, epoch: int, train_loss: float, validation_loss: float
-) -> None:
-    """Stop a training whose losses are no longer finite.
-
-    Args:
-        member: The member.
-        epoch: The epoch, counted from 1.
-        train_loss: Its training loss.
-        validation_loss: Its validation loss.
-
-    Raises:
-        TrainingError: One of them is not finite.
-    """
-    if not (math.isfinite(train_loss) and math.isfinite(validation_loss)):
-        config = member.optimizer
-        raise TrainingError(
-            f"Expected finite losses, got {train_loss:g} in training and "
-            f"{validation_loss:g} in validation (member {member.name}, epoch {epoch}, "
-            f"optimizer={config.optimizer}, learning_rate={config.learning_rate:g}, "
-            f"batch_size={config.batch_size}, seed={config.seed}). "
-            "Lower learning_rate."
         )

@@ -6,29 +6,27 @@ seed, so that a member alone equals the member in a fleet bit for bit.
 """
 
 import ctypes
-import math
 import platform
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
 
 import numpy as np
 import torch
-from jaxtyping import Float, Float32, Int
+from jaxtyping import Float, Float32, Float64, Int
 from torch import nn
 
+from closecast.engine.epochs import reporter, train_member
 from closecast.engine.fleet import (
-    LearningCurve,
     Member,
     OptimizerConfig,
     Progress,
+    Runner,
     TrainedMember,
-    batches,
-    refuse_divergence,
     require_fit,
 )
-from closecast.errors import SettingError
+from closecast.engine.memory import require_memory
+from closecast.errors import SettingError, TrainingError
 from closecast.market.bars import CLOSE, VOLUME
 from closecast.models.config import NetworkConfig, Weights, initial_weights
 from closecast.models.lstm import StackedLSTM, loss
@@ -63,15 +61,18 @@ class TorchEngine:
         data: WindowData,
         members: Sequence[Member],
         on_epoch: Callable[[Progress], None] | None = None,
-    ) -> list[TrainedMember]:
+    ) -> list[TrainedMember | TrainingError]:
         """Train every member; see ``closecast.engine.fleet.Engine``."""
         for member in members:
             require_fit(data, member.network)
+        require_memory(data.spec.context_length, members, 1, self._memory())
         with _settled_torch(self.threads, self.device):
             panel = ResidentPanel(data, self.device)
             return [
-                _train_member(
-                    panel, member, _reporter(on_epoch, member, number, len(members))
+                train_member(
+                    _Trainee(panel, member),
+                    member,
+                    reporter(on_epoch, member, number, len(members)),
                 )
                 for number, member in enumerate(members, start=1)
             ]
@@ -84,11 +85,29 @@ class TorchEngine:
         cutoffs: Int[np.ndarray, " window"],
     ) -> Float32[np.ndarray, "window horizon param"]:
         """Run a network; see ``closecast.engine.fleet.Engine``."""
+        return self.prepare(data, network, weights)(cutoffs)
+
+    def prepare(
+        self, data: WindowData, network: NetworkConfig, weights: Weights
+    ) -> Runner:
+        """Make a network ready; see ``closecast.engine.fleet.Engine``."""
         require_fit(data, network)
         with _settled_torch(self.threads, self.device):
             panel = ResidentPanel(data, self.device)
             module = _module(network, weights, self.device)
-            return np.asarray(_outputs(module, panel, cutoffs).cpu().numpy())
+
+        def run(
+            cutoffs: Int[np.ndarray, " window"],
+        ) -> Float32[np.ndarray, "window horizon param"]:
+            with _settled_torch(self.threads, self.device):
+                return np.asarray(_outputs(module, panel, cutoffs).cpu().numpy())
+
+        return run
+
+    def _memory(self) -> float | None:
+        if self.device.type != "cuda":
+            return None
+        return float(torch.cuda.get_device_properties(self.device).total_memory)
 
 
 class ResidentPanel:
@@ -178,62 +197,53 @@ def build_optimizer(
     return torch.optim.Adam(parameters, lr=rate, weight_decay=decay)
 
 
-def _train_member(
-    panel: ResidentPanel, member: Member, report: Callable[[int, float, float], None]
-) -> TrainedMember:
-    started, config = time.perf_counter(), member.optimizer
-    torch.manual_seed(config.seed)  # dropout
-    first = initial_weights(member.network, config.seed)
-    network = _module(member.network, first, panel.device)
-    optimizer = build_optimizer(network.parameters(), config)
-    train_loss: list[float] = []
-    validation_loss: list[float] = []
-    best_epoch, best_loss, weights = 0, math.inf, first
-    for epoch in range(1, config.epochs + 1):
-        train_loss.append(_train_epoch(network, optimizer, panel, member, epoch))
-        validation_loss.append(_validation_loss(network, panel, member))
-        refuse_divergence(member, epoch, train_loss[-1], validation_loss[-1])
-        if validation_loss[-1] < best_loss:
-            best_epoch, best_loss = epoch, validation_loss[-1]
-            weights = _weights(network)
-        report(epoch, train_loss[-1], validation_loss[-1])
-        if config.early_stopping and epoch - best_epoch >= config.patience:
-            break
-    return TrainedMember(
-        member=member,
-        weights=weights if config.early_stopping else _weights(network),
-        curve=LearningCurve(
-            train_loss=tuple(train_loss),
-            validation_loss=tuple(validation_loss),
-            best_epoch=best_epoch,
-        ),
-        elapsed_s=time.perf_counter() - started,
-    )
+class _Trainee:
+    """A network under training on a device."""
 
+    def __init__(self, panel: ResidentPanel, member: Member) -> None:
+        config = member.optimizer
+        torch.manual_seed(config.seed)  # dropout
+        first = initial_weights(member.network, config.seed)
+        self.panel, self.member = panel, member
+        self.network = _module(member.network, first, panel.device)
+        self.optimizer = build_optimizer(self.network.parameters(), config)
 
-def _train_epoch(
-    network: StackedLSTM,
-    optimizer: torch.optim.Optimizer,
-    panel: ResidentPanel,
-    member: Member,
-    epoch: int,
-) -> float:
-    config = member.optimizer
-    network.train()
-    total = torch.zeros((), dtype=torch.float64, device=panel.device)
-    order = batches(member.train, config.batch_size, config.seed, epoch)
-    rates = config.rates(epoch, len(order)).tolist()
-    for batch, rate in zip(order, rates, strict=True):
-        step_loss = _loss(network, panel, member, panel.rows(batch))
-        optimizer.zero_grad()
-        step_loss.backward()  # type: ignore[no-untyped-call]
-        if config.clip_norm:
-            nn.utils.clip_grad_norm_(network.parameters(), config.clip_norm)
-        for group in optimizer.param_groups:
+    def train_epoch(
+        self,
+        order: list[Int[np.ndarray, " batch"]],
+        rates: Float64[np.ndarray, " step"],
+        epoch: int,  # noqa: ARG002  torch's dropout goes on from where it was
+    ) -> Float64[np.ndarray, " done"]:
+        self.network.train()
+        losses = [
+            self._step(self.panel.rows(batch), rate)
+            for batch, rate in zip(order, rates.tolist(), strict=True)
+        ]
+        return torch.stack(losses).double().cpu().numpy()
+
+    def _step(
+        self, rows: Int[torch.Tensor, " window"], rate: float
+    ) -> Float[torch.Tensor, ""]:
+        loss_of_step = _loss(self.network, self.panel, self.member, rows)
+        self.optimizer.zero_grad()
+        loss_of_step.backward()  # type: ignore[no-untyped-call]
+        if self.member.optimizer.clip_norm:
+            nn.utils.clip_grad_norm_(
+                self.network.parameters(), self.member.optimizer.clip_norm
+            )
+        for group in self.optimizer.param_groups:
             group["lr"] = rate
-        optimizer.step()
-        total += step_loss.detach() * len(batch)
-    return float(total) / len(member.train)
+        self.optimizer.step()
+        return loss_of_step.detach()
+
+    def validation_loss(self) -> float:
+        raw = _outputs(self.network, self.panel, self.member.validation)
+        z = self.panel.targets(self.panel.rows(self.member.validation))
+        member = self.member
+        return float(loss(member.network.head, raw, z, member.optimizer.loss))
+
+    def weights(self) -> Weights:
+        return _weights(self.network)
 
 
 def _loss(
@@ -244,14 +254,6 @@ def _loss(
 ) -> Float[torch.Tensor, ""]:
     raw, z = network(*panel.inputs(rows)), panel.targets(rows)
     return loss(member.network.head, raw, z, member.optimizer.loss)
-
-
-def _validation_loss(
-    network: StackedLSTM, panel: ResidentPanel, member: Member
-) -> float:
-    raw = _outputs(network, panel, member.validation)
-    z = panel.targets(panel.rows(member.validation))
-    return float(loss(member.network.head, raw, z, member.optimizer.loss))
 
 
 @torch.no_grad()
@@ -266,29 +268,6 @@ def _outputs(
         full = np.resize(chunk, INFERENCE_BATCH)
         raw.append(network(*panel.inputs(panel.rows(full)))[: len(chunk)])
     return torch.cat(raw)
-
-
-def _reporter(
-    on_epoch: Callable[[Progress], None] | None,
-    member: Member,
-    number: int,
-    members: int,
-) -> Callable[[int, float, float], None]:
-    def report(epoch: int, train_loss: float, validation_loss: float) -> None:
-        if on_epoch is not None:
-            on_epoch(
-                Progress(
-                    member=member.name,
-                    number=number,
-                    members=members,
-                    epoch=epoch,
-                    epochs=member.optimizer.epochs,
-                    train_loss=train_loss,
-                    validation_loss=validation_loss,
-                )
-            )
-
-    return report
 
 
 def _module(

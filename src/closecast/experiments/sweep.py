@@ -37,7 +37,7 @@ from closecast.market.bars import Bars
 from closecast.market.panels import bars_of
 from closecast.market.readers import frame_of
 from closecast.training.checkpoint import METRICS, load, save, versions, write_durably
-from closecast.training.model import TrainedModel, train_fleet
+from closecast.training.model import Job, TrainedModel, train_each
 from closecast.windows import Split, WindowData, WindowSpec, split_by_date
 from closecast.windows.scaling import volatility
 
@@ -306,24 +306,16 @@ class _Work:
     def _train_fleet(
         self, fleet: Sequence[GridMember]
     ) -> list[TrainedModel | TrainingError]:
-        # An engine stops at the first member that diverges. A member's result does
-        # not depend on its fleet, so halves find the one and keep the others.
-        try:
-            return list(
-                train_fleet(
-                    self.bars,
-                    [member.settings for member in fleet],
-                    self.split.train,
-                    self.split.validation,
-                    self._on_epoch,
-                    names=[member.name for member in fleet],
-                )
+        jobs = [
+            Job(
+                name=member.name,
+                settings=member.settings,
+                train=self.split.train,
+                validation=self.split.validation,
             )
-        except TrainingError as error:
-            if len(fleet) == 1:
-                return [error]
-        half = len(fleet) // 2
-        return self._train_fleet(fleet[:half]) + self._train_fleet(fleet[half:])
+            for member in fleet
+        ]
+        return train_each(self.bars, jobs, self._on_epoch)
 
     def _keep(self, member: GridMember, outcome: TrainedModel | TrainingError) -> None:
         seed, home = member.settings.seed, self._home(member)

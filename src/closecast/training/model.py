@@ -210,12 +210,41 @@ def train_jobs(
             training diverged.
         WindowError: A cutoff has no whole window.
     """
+    models = []
+    for outcome in train_each(bars, jobs, on_epoch):
+        if isinstance(outcome, TrainingError):
+            raise outcome
+        models.append(outcome)
+    return models
+
+
+def train_each(
+    bars: Bars,
+    jobs: Sequence[Job],
+    on_epoch: Callable[[Progress], None] | None = None,
+) -> list[TrainedModel | TrainingError]:
+    """Train models as ``train_jobs`` does, and go on where one diverges.
+
+    Args:
+        bars: The panel.
+        jobs: What to train; one with several seeds is as many networks.
+        on_epoch: Called after each epoch of each network.
+
+    Returns:
+        What came of each job: its model, or the error of its first network whose
+        loss was no longer finite.
+
+    Raises:
+        SettingError: The engine or the device is not there.
+        TrainingError: There is no window, or a batch is larger than the data.
+        WindowError: A cutoff has no whole window.
+    """
     members = [
         (place, settings, _member(bars, job, settings))
         for place, job in enumerate(jobs)
         for settings in _by_seed(job.settings)
     ]
-    networks: dict[int, list[TrainedModel]] = {place: [] for place in range(len(jobs))}
+    networks: list[list[TrainedModel | TrainingError]] = [[] for _ in jobs]
     for together in _same_data([settings for _, settings, _ in members]):
         settings = members[together[0]][1]
         data = WindowData.of(bars, settings.window_spec)
@@ -223,8 +252,14 @@ def train_jobs(
         fleet = [members[number] for number in together]
         trained = engine.train(data, [member for _, _, member in fleet], on_epoch)
         for (place, own, _), result in zip(fleet, trained, strict=True):
-            networks[place].append(_model(bars, own, engine, data, result))
-    return [_ensemble(job.settings, networks[n]) for n, job in enumerate(jobs)]
+            networks[place].append(
+                _model(bars, own, engine, data, result)
+                if isinstance(result, TrainedMember)
+                else result
+            )
+    return [
+        _ensemble(job.settings, own) for job, own in zip(jobs, networks, strict=True)
+    ]
 
 
 def _by_seed(settings: Settings) -> list[Settings]:
@@ -232,9 +267,15 @@ def _by_seed(settings: Settings) -> list[Settings]:
     return [replace(settings, seed=seed, seeds=1) for seed in seeds]
 
 
-def _ensemble(settings: Settings, networks: list[TrainedModel]) -> TrainedModel:
-    first, *others = networks
-    return replace(first, settings=settings, siblings=tuple(others))
+def _ensemble(
+    settings: Settings, networks: list[TrainedModel | TrainingError]
+) -> TrainedModel | TrainingError:
+    models = []
+    for network in networks:
+        if isinstance(network, TrainingError):
+            return network
+        models.append(network)
+    return replace(models[0], settings=settings, siblings=tuple(models[1:]))
 
 
 def _same_data(settings_list: Sequence[Settings]) -> list[list[int]]:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import os
+import re
 import signal
 import threading
 import time
@@ -12,6 +13,7 @@ import pytest
 
 from closecast.engine.fleet import Engine, Member, OptimizerConfig
 from closecast.engine.native import NativeEngine
+from closecast.engine.native import engine as native_engine
 from closecast.errors import SettingError, TrainingError
 from closecast.models.config import NetworkConfig, initial_weights
 
@@ -219,18 +221,21 @@ def test_unknown_volumes_are_zero(case, instruction_set):
 
 
 @pytest.mark.parametrize("threads", [1, 2])
-def test_divergence_names_the_member_and_its_settings(panel, threads):
-    """A loss that is no longer finite stops the fleet."""
-    members = [
-        make_member("calm"),
-        make_member("wild", {"head": "point"}, optimizer="sgd", learning_rate=1000.0),
-    ]
+def test_a_member_that_diverges_is_retired_alone(panel, threads):
+    """It is named with its step and settings; the others train as if alone."""
+    data, calm = panel(10, 5), make_member("calm")
+    wild = make_member("wild", {"head": "point"}, optimizer="sgd", learning_rate=1000.0)
 
-    with pytest.raises(
-        TrainingError,
-        match=r"Expected finite losses.*member wild.*learning_rate=1000.*Lower",
-    ):
-        NativeEngine(threads).train(panel(10, 5), members)
+    first, lost, last = NativeEngine(threads).train(data, [calm, wild, calm])
+
+    assert isinstance(lost, TrainingError)
+    assert re.match(
+        r"Expected finite losses, got \S+ \(member wild, epoch \d, step \d, "
+        r"optimizer=sgd, learning_rate=1000, .*Lower learning_rate",
+        str(lost),
+    )
+    (alone,) = NativeEngine(1).train(data, [calm])
+    assert bits(first) == bits(last) == bits(alone)
 
 
 def test_progress_is_reported_once_for_each_epoch(panel):
@@ -314,15 +319,18 @@ def test_ctrl_c_while_members_are_handed_out_stops_them(panel, monkeypatch):
         NativeEngine(2).train(panel(10, 5), members)
 
 
-def test_one_failure_ends_the_others(panel):
-    """The error comes at once, not when the longest member is done."""
-    members = [
-        make_member("long", epochs=1_000_000, patience=1_000_000),
-        make_member("wild", {"head": "point"}, optimizer="sgd", learning_rate=1000.0),
-    ]
+def test_one_failure_ends_the_others(panel, monkeypatch):
+    """What is no divergence comes at once, not when the longest member is done."""
+    long = make_member("long", epochs=1_000_000, patience=1_000_000)
 
-    with pytest.raises(TrainingError, match=r"member wild"):
-        NativeEngine(2).train(panel(10, 5), members)
+    def broken(config, seed):
+        if seed == 5:
+            raise OSError("no more entropy")
+        return initial_weights(config, seed)
+
+    monkeypatch.setattr(native_engine, "initial_weights", broken)
+    with pytest.raises(OSError, match=r"no more entropy"):
+        NativeEngine(2).train(panel(10, 5), [long, make_member("ill", seed=5)])
 
 
 def test_a_training_larger_than_the_memory_is_refused(panel):
@@ -375,3 +383,39 @@ def test_threads_are_a_whole_number():
     """No engine has no thread."""
     with pytest.raises(SettingError, match=r"threads.*1 to 1024, got 0"):
         NativeEngine(0)
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 16, 17])
+@pytest.mark.parametrize(
+    "network",
+    [
+        {},
+        {"hidden_size": 1, "num_layers": 1, "batch_norm": False},
+        {"hidden_size": 37, "num_layers": 3, "head": "quantile", "state_size": 2},
+        {"hidden_size": 130, "horizon": 20, "input_size": 9},
+    ],
+)
+def test_a_few_windows_give_the_bits_of_many(case, instruction_set, network, count):
+    """One by one with units in the lanes, or in tiles: the same sums in one order."""
+    many = case(batch=40, **network)
+    engine = NativeEngine(1, instruction_set)
+    run = engine.prepare(many.data, many.config, many.weights)
+
+    together = engine.outputs(many.data, many.config, many.weights, many.rows)
+
+    assert np.array_equal(run(many.rows[:count]), together[:count])
+    assert np.array_equal(run(many.rows[-count:]), together[-count:])
+
+
+def test_a_prepared_network_keeps_its_weights(case):
+    """What is done to the arrays afterwards does not matter."""
+    one = case(batch=5)
+    weights = {name: array.copy() for name, array in one.weights.items()}
+    run = NativeEngine(2).prepare(one.data, one.config, weights)
+    before = run(one.rows)
+    for array in weights.values():
+        array[:] = 0
+
+    assert np.array_equal(run(one.rows), before)
+    with pytest.raises(SettingError, match=r"windows inside the panel"):
+        run(np.array([400]))

@@ -4,6 +4,8 @@
 #include <nanobind/ndarray.h>
 #include <nanobind/stl/string.h>
 
+#include <algorithm>
+#include <cmath>
 #include <ctime>
 #include <stdexcept>
 #include <string>
@@ -37,14 +39,19 @@ struct PanelArrays {
   Panel view;
 };
 
-template <class Fill>
-auto new_floats(std::initializer_list<size_t> dims, Fill&& fill) {
+template <class Item, class Fill>
+auto new_array(std::initializer_list<size_t> dims, Fill&& fill) {
   size_t size = 1;
   for (size_t n : dims) size *= n;
-  auto* data = new float[size + 1];
-  nb::capsule owner(data, [](void* p) noexcept { delete[] static_cast<float*>(p); });
+  auto* data = new Item[size + 1];
+  nb::capsule owner(data, [](void* p) noexcept { delete[] static_cast<Item*>(p); });
   fill(data);
-  return nb::ndarray<nb::numpy, float>(data, dims, owner);
+  return nb::ndarray<nb::numpy, Item>(data, dims, owner);
+}
+
+template <class Fill>
+auto new_floats(std::initializer_list<size_t> dims, Fill&& fill) {
+  return new_array<float>(dims, fill);
 }
 
 Loss loss_named(const std::string& name) {
@@ -97,23 +104,28 @@ auto save(Network& network) {
   });
 }
 
-// Mean loss over the windows of an epoch; stops early where it was told to.
-double train_epoch(Network& network, const PanelArrays& panel, Rows rows, Rows ends,
+// Mean loss of each step of an epoch, up to the first that is not finite; fewer where
+// it was told to stop.
+auto train_epoch(Network& network, const PanelArrays& panel, Rows rows, Rows ends,
                    Column rates, uint32_t seed, uint32_t epoch) {
   if (rates.shape(0) != ends.shape(0))
     throw std::invalid_argument("Expected a learning rate for each step.");
-  nb::gil_scoped_release release;
-  double total = 0;
-  int64_t start = 0;
-  for (size_t i = 0; i < ends.shape(0) && !network.stopped; ++i) {
-    const int64_t end = ends.data()[i];
-    const int count = int(end - start);
-    total += count * network.differentiate(panel.view, rows.data() + start, count,
-                                           {seed, epoch});
-    network.update(rates.data()[i]);
-    start = end;
+  std::vector<double> losses;
+  {
+    nb::gil_scoped_release release;
+    int64_t start = 0;
+    for (size_t i = 0; i < ends.shape(0) && !network.stopped; ++i) {
+      const int64_t end = ends.data()[i];
+      losses.push_back(network.differentiate(panel.view, rows.data() + start,
+                                             int(end - start), {seed, epoch}));
+      if (!std::isfinite(losses.back())) break;
+      network.update(rates.data()[i]);
+      start = end;
+    }
   }
-  return total / double(rows.shape(0));
+  return new_array<double>({losses.size()}, [&](double* out) {
+    std::copy(losses.begin(), losses.end(), out);
+  });
 }
 
 nb::tuple gradient(Network& network, const PanelArrays& panel, Rows rows, uint32_t seed,
@@ -202,8 +214,28 @@ nb::list supported() {
   return names;
 }
 
+// What the processor has of what kernels may use.
+nb::list cpu_features() {
+  nb::list names;
+#if defined(__x86_64__) || defined(__i386__)
+  __builtin_cpu_init();
+#define CLOSECAST_FEATURE(name) \
+  if (__builtin_cpu_supports(name)) names.append(name)
+  CLOSECAST_FEATURE("avx2");
+  CLOSECAST_FEATURE("fma");
+  CLOSECAST_FEATURE("avx512f");
+  CLOSECAST_FEATURE("avx512dq");
+  CLOSECAST_FEATURE("avx512bw");
+  CLOSECAST_FEATURE("avx512vl");
+  CLOSECAST_FEATURE("avx512bf16");
+#undef CLOSECAST_FEATURE
+#endif
+  return names;
+}
+
 NB_MODULE(CLOSECAST_MODULE, module) {
   module.def("supported", &supported);
+  module.def("cpu_features", &cpu_features);
   module.attr("LANES") = LANES;
   nb::class_<PanelArrays>(module, "Panel")
       .def(nb::init<Table, Column, Table>(), nb::arg("logs"), nb::arg("scale"),

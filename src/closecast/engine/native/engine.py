@@ -8,26 +8,25 @@ result has the same bits.
 import math
 import os
 import queue
-import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float32, Int
+from jaxtyping import Float32, Float64, Int
 
+from closecast.engine.epochs import reporter, train_member
 from closecast.engine.fleet import (
-    LearningCurve,
     Member,
     Progress,
+    Runner,
     TrainedMember,
-    batches,
-    refuse_divergence,
     require_fit,
 )
+from closecast.engine.memory import require_memory
 from closecast.engine.native.kernels import choose_instruction_set, load_kernels
-from closecast.errors import SettingError
+from closecast.errors import SettingError, TrainingError
 from closecast.models.config import (
     NetworkConfig,
     Weights,
@@ -40,13 +39,6 @@ from closecast.windows.scaling import WindowData
 
 SHORTEST_SHARE = 64
 """Windows of a batch for each thread, at least: less is not worth waiting for."""
-
-
-COPIES_OF_WEIGHTS = 8
-"""Weights both ways round, two moments, and a gradient for each part of a batch."""
-
-STATES_OF_A_UNIT = 9
-"""Numbers kept of a unit at a step: gates, cell, outputs, dropout."""
 
 
 class NativeEngine:
@@ -68,7 +60,7 @@ class NativeEngine:
             SettingError: The instruction set does not run here.
             MissingExtraError: There are no compiled kernels.
         """
-        self.threads = _cores() if threads is None else threads
+        self.threads = cores() if threads is None else threads
         require_whole("threads", self.threads, 1, 1024)
         self.instruction_set = choose_instruction_set(instruction_set)
         self.kernels = load_kernels(self.instruction_set)
@@ -78,7 +70,7 @@ class NativeEngine:
         data: WindowData,
         members: Sequence[Member],
         on_epoch: Callable[[Progress], None] | None = None,
-    ) -> list[TrainedMember]:
+    ) -> list[TrainedMember | TrainingError]:
         """Train every member; see ``closecast.engine.fleet.Engine``."""
         for member in members:
             require_fit(data, member.network)
@@ -88,7 +80,7 @@ class NativeEngine:
             return []
         alone = len(members) < self.threads
         workers = 1 if alone else self.threads
-        _require_memory(data, members, workers)
+        require_memory(data.spec.context_length, members, workers)
         fleet = _Fleet(
             kernels=self.kernels,
             data=data,
@@ -106,13 +98,31 @@ class NativeEngine:
         cutoffs: Int[np.ndarray, " window"],
     ) -> Float32[np.ndarray, "window horizon param"]:
         """Run a network; see ``closecast.engine.fleet.Engine``."""
-        require_fit(data, network)
         _require_inside(data, cutoffs, 0)
         threads = max(1, min(self.threads, len(cutoffs) // SHORTEST_SHARE))
+        return self._prepared(data, network, weights, threads)(cutoffs)
+
+    def prepare(
+        self, data: WindowData, network: NetworkConfig, weights: Weights
+    ) -> Runner:
+        """Make a network ready; see ``closecast.engine.fleet.Engine``."""
+        return self._prepared(data, network, weights, self.threads)
+
+    def _prepared(
+        self, data: WindowData, network: NetworkConfig, weights: Weights, threads: int
+    ) -> Runner:
+        require_fit(data, network)
         native = _network(self.kernels, data, network, threads)
         native.load(_flat(network, weights))
-        outputs = native.outputs(_panel(self.kernels, data), _rows(cutoffs))
-        return np.asarray(outputs)
+        panel = _panel(self.kernels, data)
+
+        def run(
+            cutoffs: Int[np.ndarray, " window"],
+        ) -> Float32[np.ndarray, "window horizon param"]:
+            _require_inside(data, cutoffs, 0)
+            return np.asarray(native.outputs(panel, _rows(cutoffs)))
+
+        return run
 
 
 WAKE_S = 0.2
@@ -129,15 +139,15 @@ class _Fleet:
     panel: Any
     threads: int
     members: Sequence[Member]
-    reports: "queue.SimpleQueue[Progress | Future[TrainedMember]]" = field(
-        default_factory=queue.SimpleQueue
+    reports: "queue.SimpleQueue[Progress | Future[TrainedMember | TrainingError]]" = (
+        field(default_factory=queue.SimpleQueue)
     )
     running: list[Any] = field(default_factory=list)
     stopped: bool = False
 
     def train(
         self, workers: int, on_epoch: Callable[[Progress], None] | None
-    ) -> list[TrainedMember]:
+    ) -> list[TrainedMember | TrainingError]:
         with ThreadPoolExecutor(workers) as pool:
             # all of it guarded: whenever Ctrl-C comes, leaving the pool must not wait
             # for threads that nobody told to stop
@@ -174,86 +184,64 @@ class _Fleet:
         for native in list(self.running):
             native.stop()
 
-    def _train_member(self, number: int, member: Member) -> TrainedMember:
-        started = time.perf_counter()
-        native = self._first_network(member)
-        self.running.append(native)
+    def _train_member(
+        self, number: int, member: Member
+    ) -> TrainedMember | TrainingError:
+        trainee = _Trainee(self, member)
+        self.running.append(trainee.native)
         if self.stopped:
-            native.stop()
-        best, curve = self._train_epochs(native, number, member)
-        self.running.remove(native)
-        return TrainedMember(
-            member=member,
-            weights=_named(
-                member.network,
-                best if member.optimizer.early_stopping else native.save(),
-            ),
-            curve=curve,
-            elapsed_s=time.perf_counter() - started,
-        )
+            trainee.native.stop()
+        report = reporter(self.reports.put, member, number, len(self.members))
+        try:
+            return train_member(trainee, member, report)
+        finally:
+            self.running.remove(trainee.native)
 
-    def _first_network(self, member: Member) -> Any:  # noqa: ANN401
-        config = member.optimizer
-        native = _network(
-            self.kernels, self.data, member.network, self.threads, config.loss
+
+class _StoppedError(Exception):
+    """Somebody told the fleet to stop; nobody waits for this member."""
+
+
+class _Trainee:
+    """A network under training in the kernels."""
+
+    def __init__(self, fleet: _Fleet, member: Member) -> None:
+        config, network = member.optimizer, member.network
+        self.fleet, self.network, self.seed = fleet, network, config.seed
+        self.validation = _rows(member.validation)
+        self.native = _network(
+            fleet.kernels, fleet.data, network, fleet.threads, config.loss
         )
-        native.load(_flat(member.network, initial_weights(member.network, config.seed)))
-        native.set_optimizer(
+        self.native.load(_flat(network, initial_weights(network, config.seed)))
+        self.native.set_optimizer(
             config.optimizer, config.weight_decay, config.momentum, config.clip_norm
         )
-        return native
 
-    def _train_epochs(
+    def train_epoch(
         self,
-        native: Any,  # noqa: ANN401
-        number: int,
-        member: Member,
-    ) -> tuple[Float32[np.ndarray, " weight"], LearningCurve]:
-        config, validation = member.optimizer, _rows(member.validation)
-        train_loss: list[float] = []
-        validation_loss: list[float] = []
-        best_epoch, best_loss, best = 0, math.inf, native.save()
-        for epoch in range(1, config.epochs + 1):
-            train_loss.append(self._train_epoch(native, member, epoch))
-            validation_loss.append(native.loss(self.panel, validation))
-            if self.stopped:
-                break
-            refuse_divergence(member, epoch, train_loss[-1], validation_loss[-1])
-            if validation_loss[-1] < best_loss:
-                best_epoch, best_loss = epoch, validation_loss[-1]
-                best = native.save()
-            self.reports.put(
-                Progress(
-                    member=member.name,
-                    number=number,
-                    members=len(self.members),
-                    epoch=epoch,
-                    epochs=config.epochs,
-                    train_loss=train_loss[-1],
-                    validation_loss=validation_loss[-1],
-                )
-            )
-            if config.early_stopping and epoch - best_epoch >= config.patience:
-                break
-        return best, LearningCurve(
-            train_loss=tuple(train_loss),
-            validation_loss=tuple(validation_loss),
-            best_epoch=best_epoch,
-        )
-
-    def _train_epoch(self, native: Any, member: Member, epoch: int) -> float:  # noqa: ANN401
-        config = member.optimizer
-        order = batches(member.train, config.batch_size, config.seed, epoch)
+        order: list[Int[np.ndarray, " batch"]],
+        rates: Float64[np.ndarray, " step"],
+        epoch: int,
+    ) -> Float64[np.ndarray, " done"]:
         ends = np.cumsum([len(batch) for batch in order], dtype=np.int64)
         rows = _rows(np.concatenate(order))
-        rates = config.rates(epoch, len(order))
-        loss: float = native.train_epoch(
-            self.panel, rows, ends, rates, config.seed, epoch
+        losses = self.native.train_epoch(
+            self.fleet.panel, rows, ends, rates, self.seed, epoch
         )
+        if self.fleet.stopped:
+            raise _StoppedError
+        return np.asarray(losses)
+
+    def validation_loss(self) -> float:
+        loss: float = self.native.loss(self.fleet.panel, self.validation)
         return loss
 
+    def weights(self) -> Weights:
+        return _named(self.network, self.native.save())
 
-def _cores() -> int:
+
+def cores() -> int:
+    """Count the cores that this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
@@ -327,30 +315,3 @@ def _require_inside(
             f"Expected windows inside the panel, cutoffs from {first} to {last}, got "
             f"{cutoffs.min()} to {cutoffs.max()}. Take cutoffs of the same panel."
         )
-
-
-def _require_memory(data: WindowData, members: Sequence[Member], workers: int) -> None:
-    # of the largest member, as many at a time as there are threads for members
-    there = _memory()
-    for member in members:
-        network, batch = member.network, member.optimizer.batch_size
-        parameters = sum(math.prod(s) for s in weight_shapes(network).values())
-        states = data.spec.context_length * network.num_layers * network.hidden_size
-        windows = min(batch, len(member.train)) + 1
-        needed = (
-            4
-            * workers
-            * (COPIES_OF_WEIGHTS * parameters + STATES_OF_A_UNIT * states * windows)
-        )
-        if needed > there:
-            raise SettingError(
-                f"Expected a training that fits in the memory of {there / 1e9:.1f} GB, "
-                f"got one that needs {needed / 1e9:.1f} GB (member {member.name}, "
-                f"{workers} at a time). Lower batch_size, hidden_size or the threads."
-            )
-
-
-def _memory() -> float:
-    if hasattr(os, "sysconf") and "SC_PHYS_PAGES" in os.sysconf_names:
-        return float(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
-    return math.inf

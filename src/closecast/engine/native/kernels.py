@@ -34,6 +34,15 @@ def supported() -> tuple[str, ...]:
     )
 
 
+def cpu_features() -> tuple[str, ...]:
+    """List what this processor has beyond its baseline, as far as it matters here.
+
+    Returns:
+        Names as compilers have them; none without compiled kernels.
+    """
+    return tuple(_module("baseline").cpu_features()) if is_built() else ()
+
+
 def choose_instruction_set(name: str | None = None) -> str:
     """Choose the kernels to run.
 
