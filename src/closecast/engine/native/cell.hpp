@@ -20,6 +20,19 @@ inline const V* layer_input(const Shape& shape, const Tile& tile, int l, bool dr
   return below.get() + size_t(l - 1) * shape.context * shape.units();
 }
 
+// From the sums of a unit's gates, in place, to its cell and hidden state.
+CLOSECAST_INLINE void activate(V& i, V& f, V& g, V& o, const V* cell_before, V& cell,
+                               V& tanh_cell, V& hidden) {
+  reciprocals(sigmoid_divisor(i), sigmoid_divisor(f), i, f);
+  reciprocals(tanh_divisor(g), sigmoid_divisor(o), g, o);
+  g = 1.0f - 2.0f * g;
+  V c = i * g;
+  if (cell_before) c += f * *cell_before;
+  cell = c;
+  tanh_cell = hyperbolic_tangent(c);
+  hidden = o * tanh_cell;
+}
+
 // One step of one layer.
 inline void forward_step(const Shape& shape, const Layer& layer, const Weights& weights,
                          const float* biases, const V* x, bool first, V* gates, V* cell,
@@ -36,17 +49,12 @@ inline void forward_step(const Shape& shape, const Layer& layer, const Weights& 
                  layer.recurrent.stride, hidden - units, shape.hidden);
 #pragma GCC unroll 5
     for (int u = 0; u < UNITS; ++u) {
-      V i, f, g, o;
-      reciprocals(sigmoid_divisor(sums[u]), sigmoid_divisor(sums[UNITS + u]), i, f);
-      reciprocals(tanh_divisor(sums[2 * UNITS + u]),
-                  sigmoid_divisor(sums[3 * UNITS + u]), g, o);
-      g = 1.0f - 2.0f * g;
-      V c = i * g;
-      if (!first) c += f * cell[unit + u - units];
-      const V tanh_c = hyperbolic_tangent(c);
+      V i = sums[u], f = sums[UNITS + u], g = sums[2 * UNITS + u],
+        o = sums[3 * UNITS + u];
+      activate(i, f, g, o, first ? nullptr : cell + unit + u - units, cell[unit + u],
+               tanh_cell[unit + u], hidden[unit + u]);
       V* kept = gates + 4 * unit + u;
       kept[0] = i, kept[UNITS] = f, kept[2 * UNITS] = g, kept[3 * UNITS] = o;
-      cell[unit + u] = c, tanh_cell[unit + u] = tanh_c, hidden[unit + u] = o * tanh_c;
     }
   }
 }

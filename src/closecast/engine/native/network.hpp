@@ -4,12 +4,15 @@
 #include "head.hpp"
 #include "optimizer.hpp"
 #include "pool.hpp"
+#include "single.hpp"
 
 namespace closecast::CLOSECAST_ISA {
 
 // A batch's gradient is added up in at most this many parts, each over its own
 // tiles, then part by part: the same sums for any number of threads.
 constexpr int PARTS = 4;
+
+constexpr int FEW = LANES / 4;  // windows that are faster one by one than in a tile
 
 constexpr int SLICES = 8;  // of the trained numbers, in the optimiser
 
@@ -23,6 +26,7 @@ class Network {
         flat_(layout_.size),
         turned_(layout_.turned_size),
         biases_(size_t(shape.layers) * shape.gates()),
+        single_(shape),
         pool_(threads) {
     for (Buffer<float>* b : {&moments_.mean, &moments_.inverse})
       *b = Buffer<float>(shape.units());
@@ -116,6 +120,12 @@ class Network {
              double* losses) {
     use_running_moments();
     const Weights weights = view();
+    if (count <= FEW && !losses) {
+      for (int64_t i = 0; i < count; ++i)
+        single_.run(shape_, layout_, weights, moments_, panel, rows[i],
+                    out + i * shape_.outputs());
+      return;
+    }
     const auto tiles = int64_t((count + LANES - 1) / LANES);
     const int readers = int(std::min<int64_t>(readers_.size(), tiles));
     std::atomic<int64_t> next{0};
@@ -254,6 +264,7 @@ class Network {
   Moments moments_;
   std::vector<float> batch_variance_;
   std::vector<Tile> tiles_, readers_;
+  Single single_;
   std::vector<Scratch> parts_;
   Pool pool_;
 };
