@@ -215,9 +215,11 @@ class _Trainee:
         epoch: int,  # noqa: ARG002  torch's dropout goes on from where it was
     ) -> Float64[np.ndarray, " done"]:
         self.network.train()
+        rows = self.panel.rows(np.concatenate(order))  # to the device in one piece
+        parts = torch.split(rows, [len(batch) for batch in order])
         losses = [
-            self._step(self.panel.rows(batch), rate)
-            for batch, rate in zip(order, rates.tolist(), strict=True)
+            self._step(part, rate)
+            for part, rate in zip(parts, rates.tolist(), strict=True)
         ]
         return torch.stack(losses).double().cpu().numpy()
 
