@@ -1,5 +1,6 @@
 # make demo   install closecast into .venv and tell the whole story on real prices
 # make test   install what the tests need and run every test and check
+# make vendors   install the libraries of price vendors, each set apart, for the tests
 #
 # Needs python3 (3.11 or newer) with pip. `make demo PYTHON=python3.12` picks another.
 
@@ -9,13 +10,18 @@ BIN := $(VENV)/bin
 NATIVE := CMakeLists.txt $(wildcard src/closecast/engine/native/*.?pp)
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 
-.PHONY: demo test
+# What pyproject.toml's extras hold. pykrx needs pandas < 3, ccxt pins many versions:
+# docs/decisions/0055.
+VENDORS := 'yfinance>=1.7' 'finance-datareader>=0.9.202' 'ccxt>=4.5.90'
+KRX := 'pykrx>=1.2.9'
+
+.PHONY: demo test vendors
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.installed
 	$(BIN)/closecast demo --out closecast-demo
 
-test: $(VENV)/.installed-test
+test: $(VENV)/.installed-test vendors
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy --strict
@@ -34,6 +40,17 @@ $(VENV)/.installed-test: pyproject.toml $(NATIVE) $(VENV)/.made
 	@echo "Installing closecast and its tests into $(VENV) (only when pyproject.toml or the C++ changed)"
 	$(PIP) install --editable '.[torch,test]'
 	@touch $@ $(VENV)/.installed
+
+vendors: .venv-vendors/.installed .venv-krx/.installed
+
+.venv-vendors/.installed: LIBRARIES := $(VENDORS)
+.venv-krx/.installed: LIBRARIES := $(KRX)
+.venv-vendors/.installed .venv-krx/.installed: Makefile $(VENV)/.made
+	@echo "Installing libraries of price vendors into $(@D)"
+	@$(BIN)/python -m venv --without-pip $(@D)
+	$(BIN)/python -m pip --quiet --disable-pip-version-check --python $(@D)/bin/python \
+	  install $(LIBRARIES)
+	@touch $@
 
 # Some distributions split ensurepip from Python: then pip outside lends a hand.
 $(VENV)/.made:

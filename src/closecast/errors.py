@@ -9,6 +9,7 @@
     - StoreError         the store of prices is missing or damaged
         - StoreBusyError another process is writing into it
     - MissingExtraError  an optional library is needed and not installed
+    - VendorError        a vendor of prices gave none
     - LeakageError       a forecast could have seen its own answer
 
 A message reads ``Expected <rule>, got <value> (<where>). <What to do>.``
@@ -49,6 +50,10 @@ class StoreBusyError(StoreError):
 
 class MissingExtraError(ClosecastError, ImportError):
     """An optional library is needed and not installed."""
+
+
+class VendorError(ClosecastError, RuntimeError):
+    """A vendor of prices gave none."""
 
 
 class LeakageError(ClosecastError, RuntimeError):

@@ -5,9 +5,12 @@ from typing import Annotated
 
 import typer
 
+from closecast.cli import pull
 from closecast.market.findings import Finding
 
 app = typer.Typer(help="Look at price files before they are trusted.")
+app.command()(pull.pull)
+app.command()(pull.universe)
 
 
 @app.callback()

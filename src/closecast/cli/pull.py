@@ -1,0 +1,252 @@
+"""``closecast data pull`` and ``closecast data universe``: prices from vendors.
+
+Bars go into the local store, or into a file with what a vendor gives beside them.
+"""
+
+import datetime as dt
+import os
+from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from closecast.cli.options import AsJson
+from closecast.cli.screen import complain, file_progress, note, say, say_json
+from closecast.cli.store import Folder
+from closecast.errors import BarsError, SettingError, VendorError
+
+Days = tuple[dt.date | None, dt.date | None]
+Answer = dict[str, Any]
+
+if TYPE_CHECKING:
+    from closecast.market.store import Store
+    from closecast.market.vendors.vendor import History
+
+VENDOR = "yahoo, naver, krx or ccxt:EXCHANGE such as ccxt:binance."
+KINDS = (".csv", ".parquet")
+
+BATCH = 25
+"""Symbols that are fetched before they are written into the store."""
+
+
+def pull(  # noqa: PLR0913  a flag each
+    symbols: Annotated[
+        list[str],
+        typer.Argument(metavar="SYMBOL...", help="As the vendor writes them."),
+    ],
+    *,
+    vendor: Annotated[str, typer.Option(help=VENDOR)],
+    start: Annotated[
+        str | None, typer.Option(help="First session, YYYY-MM-DD.")
+    ] = None,
+    end: Annotated[
+        str | None, typer.Option(help="Last session, included; today by default.")
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="A file .parquet or .csv instead of the store."),
+    ] = None,
+    store: Folder = None,
+    as_json: AsJson = False,
+) -> None:
+    """Fetch daily bars of a vendor into the local store, or into a file.
+
+    A symbol that is stored already is read from 30 stored sessions back, and compared.
+    Exit code 1 if a symbol could not be fetched or contradicts the store; the others
+    are kept.
+    """  # noqa: DOC501
+    _refuse_other_kinds(out)
+    days = _day(start, "--start"), _day(end, "--end")
+    if out is not None:
+        answer = _into_file(vendor, symbols, days, out)
+    else:
+        answer = _into_store(vendor, symbols, days, store)
+    for text in answer["notes"]:
+        note(text)
+    if as_json:
+        say_json(answer)
+    elif answer["symbols"]:
+        say(f"Bars: {answer['bars']} of {len(answer['symbols'])} symbols.")
+        say(f"Prices are adjusted for {answer['adjusted']}. In: {answer['place']}")
+    raise typer.Exit(1 if answer["failed"] else 0)
+
+
+def universe(
+    *,
+    vendor: Annotated[str, typer.Option(help=VENDOR)],
+    on: Annotated[
+        str | None, typer.Option(help="The day, YYYY-MM-DD; today by default.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """List a vendor's symbols of a day, one a line."""
+    from closecast.market.vendors.vendor import open_vendor
+
+    with open_vendor(vendor) as source:
+        found = source.universe(_day(on, "--on"))
+    for text in found.notes:
+        note(text)
+    if as_json:
+        say_json(
+            {
+                "vendor": vendor,
+                "as_of": str(found.as_of),
+                "point_in_time": found.point_in_time,
+                "symbols": list(found.symbols),
+                "notes": list(found.notes),
+            }
+        )
+        return
+    for symbol in found.symbols:
+        say(symbol)
+
+
+def write_histories(path: Path, histories: Iterable["History"]) -> None:
+    """Write histories into one file, whole or not at all.
+
+    Args:
+        path: Ends in ``.parquet`` or ``.csv``.
+        histories: Of one vendor.
+    """
+    import pyarrow as pa  # type: ignore[import-untyped]
+
+    table = pa.concat_tables(map(_table, histories), promote_options="default")
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        if path.suffix == ".csv":
+            from pyarrow import csv
+
+            csv.write_csv(table, beside)
+        else:
+            from pyarrow import parquet
+
+            parquet.write_table(table, beside)
+        beside.replace(path)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def _table(history: "History") -> Any:  # noqa: ANN401  pyarrow's table
+    import pyarrow as pa
+
+    from closecast.market.bars import COLUMNS
+
+    bars = history.bars
+    columns = {"symbol": [bars.symbols[0]] * len(bars), "date": bars.dates}
+    columns |= {name: bars.values[:, at] for at, name in enumerate(COLUMNS)}
+    columns |= history.extras
+    table = pa.table(columns)
+    for name, value in (
+        ("source", pa.scalar(history.source)),
+        ("fetched_at", pa.scalar(history.fetched_at, pa.timestamp("us", "UTC"))),
+    ):
+        table = table.append_column(name, pa.repeat(value, len(bars)))
+    return table
+
+
+def _into_file(vendor: str, symbols: list[str], days: Days, out: Path) -> Answer:
+    answer = _answer(out)
+    histories = list(_fetched(vendor, symbols, days, answer, lambda _: None))
+    if histories:
+        write_histories(out, histories)
+    return answer
+
+
+def _into_store(
+    vendor: str, symbols: list[str], days: Days, folder: Path | None
+) -> Answer:
+    from closecast.market.store import Store
+
+    store = Store(folder)
+    answer = _answer(store.path) | {"added": 0, "adjustments": 0}
+    histories = _fetched(
+        vendor,
+        symbols,
+        days,
+        answer,
+        lambda symbol: store.refresh_from(symbol) if store.exists else None,
+    )
+    while batch := list(islice(histories, BATCH)):
+        _keep(store, batch, answer)
+    return answer
+
+
+def _fetched(
+    vendor: str,
+    symbols: list[str],
+    days: Days,
+    answer: Answer,
+    stored_from: Callable[[str], dt.date | None],
+) -> Iterator["History"]:
+    """Fetch one symbol after the other; what fails is said at once and counted."""
+    from closecast.market.vendors.vendor import open_vendor
+
+    start, end = days
+    names = list(dict.fromkeys(symbols))
+    with open_vendor(vendor) as source, file_progress("pulling") as on_symbol:
+        for done, symbol in enumerate(names):
+            if on_symbol is not None:
+                on_symbol(done, len(names))
+            again = stored_from(symbol)  # what is stored must meet what is new
+            first = again if start is None else min(start, again or start)
+            try:
+                history = source.fetch(symbol, first, end)
+            except (VendorError, BarsError) as error:
+                complain(error)
+                answer["failed"].append(symbol)
+                continue
+            answer["symbols"].append(symbol)
+            answer["bars"] += len(history.bars)
+            answer["adjusted"] = history.adjusted
+            answer["notes"] += history.notes
+            yield history
+
+
+def _keep(store: "Store", batch: list["History"], answer: Answer) -> None:
+    import numpy as np
+
+    from closecast.market.bars import from_columns
+
+    panels = [history.bars for history in batch]
+    bars = from_columns(
+        np.concatenate([np.full(len(bars), bars.symbols[0]) for bars in panels]),
+        np.concatenate([bars.dates for bars in panels]),
+        np.concatenate([bars.values for bars in panels]),
+    )
+    outcome = store.refresh(
+        bars,
+        source=batch[0].source,
+        fetched_at=batch[0].fetched_at,
+        final_before=bars.dates.max().item() + dt.timedelta(days=1),  # all are final
+    )
+    answer["added"] += outcome.added
+    answer["adjustments"] += len(outcome.adjustments)
+    answer["failed"] += [conflict.symbol for conflict in outcome.conflicts]
+    answer["notes"] += [conflict.message for conflict in outcome.conflicts]
+
+
+def _answer(place: Path) -> Answer:
+    empty: Answer = {"place": str(place), "symbols": [], "bars": 0, "adjusted": None}
+    return empty | {"failed": [], "notes": []}
+
+
+def _refuse_other_kinds(out: Path | None) -> None:
+    if out is not None and out.suffix not in KINDS:
+        raise SettingError(
+            f"Expected a file that ends in .parquet or .csv, got {str(out)!r} (--out). "
+            "Name one of these."
+        )
+
+
+def _day(text: str | None, option: str) -> dt.date | None:
+    if text is None:
+        return None
+    try:
+        return dt.date.fromisoformat(text)
+    except ValueError as error:
+        raise SettingError(
+            f"Expected a date YYYY-MM-DD, got {text!r} ({option}). Write it so."
+        ) from error
