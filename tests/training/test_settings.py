@@ -13,6 +13,8 @@ from closecast.training.settings import Settings
 OTHER = {
     "context_length": 12,
     "horizon": 3,
+    "states": "har,market",
+    "mean": "shrunk",
     "hidden_size": 9,
     "num_layers": 1,
     "dropout": 0.2,
@@ -47,7 +49,7 @@ def test_every_setting_reaches_its_part():
     parts = (settings.window_spec, settings.network, settings.optimizer_config)
 
     elsewhere = {"engine", "device", "validation_start", "test_start", "calendar"}
-    elsewhere |= {"seeds", "calibrate"}
+    elsewhere |= {"seeds", "calibrate", "mean", "states"}
     for name in OTHER.keys() - elsewhere:
         values = [getattr(part, name) for part in parts if hasattr(part, name)]
         assert values

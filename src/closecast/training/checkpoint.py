@@ -92,12 +92,14 @@ def load(folder: Path | str) -> TrainedModel:
             f"{error}). Use the version of closecast that wrote the model."
         ) from error
     residual_scale = document["residual_scale"]
+    mean_share = document.get("mean_share")
     return TrainedModel(
         settings=settings,
         weights=_checked_shapes(from_bytes(weights), settings, folder / WEIGHTS),
         curve=_curve(metrics, document["best_epoch"]),
         residual_scale=None if residual_scale is None else np.asarray(residual_scale),
         trained_on=document["trained_on"],
+        mean_share=None if mean_share is None else np.asarray(mean_share),
         siblings=_siblings(folder / SIBLINGS, document.get(SIBLINGS, {})),
     )
 
@@ -127,13 +129,14 @@ def _siblings(folder: Path, sha256: Mapping[str, str]) -> tuple[TrainedModel, ..
 
 
 def _document(model: TrainedModel, weights: bytes, metrics: bytes) -> dict[str, Any]:
-    scale = model.residual_scale
+    scale, share = model.residual_scale, model.mean_share
     return {
         "format": FORMAT,
         "settings": model.settings.to_dict(),
         "settings_hash": model.settings.hash,
         "trained_on": model.trained_on,
         "residual_scale": None if scale is None else scale.tolist(),
+        "mean_share": None if share is None else share.tolist(),
         "best_epoch": model.curve.best_epoch,
         "versions": versions(),
         "weights_sha256": _sha256(weights),

@@ -23,11 +23,14 @@ from closecast.errors import TrainingError, WindowError
 from closecast.forecast import Forecast
 from closecast.market.bars import Bars
 from closecast.market.calendar import target_sessions
-from closecast.models.config import NetworkConfig, Weights
+from closecast.models.config import Weights
 from closecast.models.heads import distribution
 from closecast.training.ensemble import mixture_quantiles
 from closecast.training.settings import Settings
+from closecast.training.shrinkage import keep_share, supported_share
+from closecast.windows.peers import NUM_MARKETS, markets
 from closecast.windows.scaling import WindowData
+from closecast.windows.states import with_states
 
 MIXED_AT_ONCE = 1024
 """Windows of an ensemble that are mixed at a time, to bound the memory."""
@@ -47,6 +50,8 @@ class TrainedModel:
             ``first_date`` and ``last_date`` of the bars that training saw, targets
             included, ``validation_last_date``, ``train_windows``,
             ``validation_windows``.
+        mean_share: Share of its mean that a model keeps in each market at each step;
+            None keeps all.
         siblings: The networks of further seeds, each a model of its own.
     """
 
@@ -55,6 +60,7 @@ class TrainedModel:
     curve: LearningCurve
     residual_scale: Float[np.ndarray, " horizon"] | None
     trained_on: dict[str, Any]
+    mean_share: Float[np.ndarray, "market horizon"] | None = None
     siblings: tuple["TrainedModel", ...] = ()
 
     @property
@@ -104,31 +110,52 @@ class TrainedModel:
         Float[np.ndarray, "window horizon quantile"],
     ]:
         settings = self.settings
-        data = WindowData.of(bars, settings.window_spec)
+        data = with_states(bars, settings.window_spec, settings.states)
         engine = choose_engine(settings.engine, settings.device)
         outputs = [
             engine.outputs(data, settings.network, member.weights, cutoffs)
             for member in (self, *self.siblings)
         ]
         unit = data.unit(cutoffs)
+        market = markets(bars)[cutoffs]
         if not self.siblings:
-            return distribution(settings.head, outputs[0], unit, self.residual_scale)
+            return self._alone(outputs[0], unit, market)
         chunks = [
-            self._mixed([raw[at : at + MIXED_AT_ONCE] for raw in outputs], part)
+            self._mixed([raw[part] for raw in outputs], unit[part], market[part])
             for at in range(0, max(len(cutoffs), 1), MIXED_AT_ONCE)
-            for part in (unit[at : at + MIXED_AT_ONCE],)
+            for part in (slice(at, at + MIXED_AT_ONCE),)
         ]
         means, quantiles = zip(*chunks, strict=True)
         return np.concatenate(means), np.concatenate(quantiles)
 
+    def _alone(
+        self,
+        outputs: np.ndarray,
+        unit: Float[np.ndarray, "window horizon"],
+        market: Int[np.ndarray, " window"],
+    ) -> tuple[
+        Float[np.ndarray, "window horizon"],
+        Float[np.ndarray, "window horizon quantile"],
+    ]:
+        # this network by itself, without its siblings
+        mean, quantiles = distribution(
+            self.settings.head, outputs, unit, self.residual_scale
+        )
+        if self.mean_share is None:
+            return mean, quantiles
+        return keep_share(mean, quantiles, self.mean_share[market])
+
     def _mixed(
-        self, outputs: list[np.ndarray], unit: Float[np.ndarray, "window horizon"]
+        self,
+        outputs: list[np.ndarray],
+        unit: Float[np.ndarray, "window horizon"],
+        market: Int[np.ndarray, " window"],
     ) -> tuple[
         Float[np.ndarray, "window horizon"],
         Float[np.ndarray, "window horizon quantile"],
     ]:
         parts = [
-            distribution(self.settings.head, raw, unit, member.residual_scale)
+            member._alone(raw, unit, market)
             for member, raw in zip((self, *self.siblings), outputs, strict=True)
         ]
         means, quantiles = (np.stack(arrays) for arrays in zip(*parts, strict=True))
@@ -247,7 +274,7 @@ def train_each(
     networks: list[list[TrainedModel | TrainingError]] = [[] for _ in jobs]
     for together in _same_data([settings for _, settings, _ in members]):
         settings = members[together[0]][1]
-        data = WindowData.of(bars, settings.window_spec)
+        data = with_states(bars, settings.window_spec, settings.states)
         engine = choose_engine(settings.engine, settings.device)
         fleet = [members[number] for number in together]
         trained = engine.train(data, [member for _, _, member in fleet], on_epoch)
@@ -282,7 +309,12 @@ def _same_data(settings_list: Sequence[Settings]) -> list[list[int]]:
     # places of the settings that share windows and an engine
     groups: dict[object, list[int]] = {}
     for place, settings in enumerate(settings_list):
-        key = (settings.window_spec, settings.engine, settings.device)
+        key = (
+            settings.window_spec,
+            settings.states,
+            settings.engine,
+            settings.device,
+        )
         groups.setdefault(key, []).append(place)
     return list(groups.values())
 
@@ -315,30 +347,40 @@ def _model(
     trained: TrainedMember,
 ) -> TrainedModel:
     member = trained.member
-    residual_scale = None
-    if settings.head == "point":
-        residual_scale = _residual_scale(
-            engine, data, member.network, trained.weights, member.validation
-        )
+    residual_scale = mean_share = None
+    if settings.mean != "free" or settings.head == "point":
+        mean = _validation_mean(engine, data, settings, trained)
+        z = data.target(member.validation) / data.unit(member.validation)
+        market = markets(bars)[member.validation]
+        dates = bars.dates[member.validation]
+        if settings.mean == "shrunk":
+            mean_share = supported_share(mean, z, dates, market)
+        elif settings.mean == "zero":
+            mean_share = np.zeros((NUM_MARKETS, settings.horizon))
+        if mean_share is not None:
+            mean = mean_share[market] * mean
+        if settings.head == "point":
+            residual_scale = np.sqrt(np.mean((z - mean) ** 2, axis=0))
     return TrainedModel(
         settings=settings,
         weights=trained.weights,
         curve=trained.curve,
         residual_scale=residual_scale,
+        mean_share=mean_share,
         trained_on=_record(bars, member, settings.horizon),
     )
 
 
-def _residual_scale(
-    engine: Engine,
-    data: WindowData,
-    network: NetworkConfig,
-    weights: Weights,
-    validation: Int[np.ndarray, " window"],
-) -> Float[np.ndarray, " horizon"]:
-    point = engine.outputs(data, network, weights, validation)[..., 0]
-    z = data.target(validation) / data.unit(validation)
-    return np.asarray(np.sqrt(np.mean((z - point) ** 2, axis=0)))
+def _validation_mean(
+    engine: Engine, data: WindowData, settings: Settings, trained: TrainedMember
+) -> Float[np.ndarray, "window horizon"]:
+    # in units of the window
+    rows = trained.member.validation
+    network = trained.member.network
+    raw = engine.outputs(data, network, trained.weights, rows)
+    ones = np.ones(settings.horizon)
+    unit = np.ones((len(rows), settings.horizon))
+    return distribution(settings.head, raw, unit, ones)[0]
 
 
 def _record(bars: Bars, member: Member, horizon: int) -> dict[str, Any]:

@@ -27,8 +27,11 @@ from closecast.models.config import (
 from closecast.models.heads import choose_loss
 from closecast.windows.scaling import FEATURES
 from closecast.windows.spec import WindowSpec
+from closecast.windows.states import state_groups, state_size
 
 CALIBRATIONS = ("none", "conformal")
+
+MEANS = ("free", "shrunk", "zero")
 
 MAX_SEEDS = 1000
 """Networks of one model at most: more is a typing error."""
@@ -41,11 +44,15 @@ class Settings:
     Attributes:
         context_length: Bars that the model reads.
         horizon: Closes that it forecasts.
+        states: What the head is told beyond the bars: ``"none"``, ``"all"`` or groups
+            of ``closecast.windows.states.GROUPS`` with commas between.
         hidden_size: Units of an LSTM layer.
         num_layers: LSTM layers.
         dropout: Chance that a unit is dropped in training.
         batch_norm: Whether the last hidden state is normalised over the batch.
         head: ``"student_t"``, ``"quantile"`` or ``"point"``.
+        mean: What becomes of the mean that was learned: ``"free"`` leaves it,
+            ``"shrunk"`` keeps the share that validation supports, ``"zero"`` none.
         loss: What training makes small: ``"auto"``, ``"mse"``, ``"nll"`` or
             ``"crps"``, as far as the head has it.
         optimizer: ``"adam"``, ``"adamw"``, ``"rmsprop"`` or ``"sgd"``.
@@ -75,11 +82,13 @@ class Settings:
 
     context_length: int = 10
     horizon: int = 5
+    states: str = "none"
     hidden_size: int = 50
     num_layers: int = 2
     dropout: float = 0.1
     batch_norm: bool = True
     head: str = "student_t"
+    mean: str = "free"
     loss: str = "auto"
     optimizer: str = "adam"
     learning_rate: float = 1e-3
@@ -111,6 +120,8 @@ class Settings:
         require_whole("context_length", self.context_length, 1, 10_000)
         require_choice("engine", self.engine, ENGINES)
         require_choice("calibrate", self.calibrate, CALIBRATIONS)
+        require_choice("mean", self.mean, MEANS)
+        state_groups(self.states)
         require_whole("seeds", self.seeds, 1, MAX_SEEDS)
         network, optimizer = self.network, self.optimizer_config  # check their ranges
         choose_loss(network.head, optimizer.loss)
@@ -179,6 +190,7 @@ class Settings:
         """Shape of the network."""
         return NetworkConfig(
             input_size=len(FEATURES),
+            state_size=state_size(self.states),
             horizon=self.horizon,
             hidden_size=self.hidden_size,
             num_layers=self.num_layers,

@@ -5,11 +5,11 @@ import pytest
 
 from closecast.market.bars import from_columns
 from closecast.models.baselines import fit_har_t
-from closecast.models.baselines.har_t import squared_range
 from closecast.testing import garch_walk, random_walk
 from closecast.windows.index import cutoffs_with_targets
 from closecast.windows.scaling import MIN_VOLATILITY
 from closecast.windows.spec import WindowSpec
+from closecast.windows.states import squared_range
 
 SPEC = WindowSpec(context_length=5, horizon=3)
 

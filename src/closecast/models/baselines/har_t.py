@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from closecast.forecast import Forecast
-from closecast.market.bars import HIGH, LOW, Bars
+from closecast.market.bars import Bars
 from closecast.models.baselines.location_scale import (
     last_seen,
     location_scale_forecast,
@@ -20,8 +20,9 @@ from closecast.models.baselines.tails import (
     student_t_shape,
     training_targets,
 )
-from closecast.windows.scaling import MIN_VOLATILITY, PRIOR_VOLATILITY
+from closecast.windows.scaling import PRIOR_VOLATILITY
 from closecast.windows.spec import WindowSpec
+from closecast.windows.states import squared_range
 
 SESSIONS = (1, 5, 22)
 """A day, a week and a month."""
@@ -115,24 +116,6 @@ def fit_har_t(
         last_date=last,
         calendar=calendar,
     )
-
-
-def squared_range(bars: Bars) -> Float[np.ndarray, " row"]:
-    """Estimate the variance of each session from its range.
-
-    Args:
-        bars: The panel.
-
-    Returns:
-        Parkinson's estimate; the squared return where high and low are one price, at
-        least ``MIN_VOLATILITY`` squared.
-    """
-    log_range = np.log(bars.values[:, HIGH] / bars.values[:, LOW])
-    before = np.maximum(np.arange(len(bars)) - 1, bars.starts)
-    squared_return = np.log(bars.close / bars.close[before]) ** 2
-    parkinson = log_range**2 / (4 * np.log(2))
-    squares = np.where(log_range > 0, parkinson, squared_return)
-    return np.asarray(np.maximum(squares, MIN_VOLATILITY**2))
 
 
 def _log_averages(

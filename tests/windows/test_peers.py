@@ -1,0 +1,96 @@
+"""Other symbols count from the moment that their close is known."""
+
+import numpy as np
+import pytest
+
+from closecast.market.bars import from_columns
+from closecast.windows.peers import (
+    ALWAYS,
+    FEWEST_PEERS,
+    KOREA,
+    NEW_YORK,
+    OTHER,
+    markets,
+    own_market,
+    world_before,
+)
+
+DAYS = np.arange("2019-01-01", "2020-01-01", dtype="datetime64[D]")
+WEEKDAYS = DAYS[np.is_busday(DAYS)]
+HOLIDAYS = {
+    "us": ("2019-02-18", "2019-05-27", "2019-07-04", "2019-09-02", "2019-11-28"),
+    "kr": ("2019-03-01", "2019-08-15", "2019-10-03", "2019-12-31"),
+}
+SESSIONS = {
+    "coin": DAYS,
+    "us": np.setdiff1d(WEEKDAYS, np.array(HOLIDAYS["us"], "M8[D]")),
+    "kr": np.setdiff1d(WEEKDAYS, np.array(HOLIDAYS["kr"], "M8[D]")),
+    "eu": WEEKDAYS,
+}
+
+
+def panel(**counts):
+    """So many symbols of each market, all prices 1."""
+    parts = [
+        (f"{market}{number}", SESSIONS[market])
+        for market, count in counts.items()
+        for number in range(count)
+    ]
+    symbols = np.concatenate([np.full(len(dates), name) for name, dates in parts])
+    dates = np.concatenate([dates for _, dates in parts])
+    return from_columns(symbols, dates, np.ones((len(dates), 5)))
+
+
+def looked(look, bars, shock):
+    """States of one look, where some rows have a surprise of 3."""
+    every, zeros = np.ones(len(bars), bool), np.zeros(len(bars))
+    return look(bars, every, np.where(shock, 3.0, 0.0), zeros)
+
+
+@pytest.mark.parametrize(
+    ("market", "code"),
+    [("coin", ALWAYS), ("us", NEW_YORK), ("kr", KOREA), ("eu", OTHER)],
+)
+def test_a_market_shows_itself_by_its_holidays(market, code):
+    """By the end of a year each is told from the others."""
+    assert markets(panel(**{market: 1}))[-1] == code
+
+
+def test_a_market_is_not_known_before_it_shows():
+    """On the first day a symbol is of no market."""
+    assert markets(panel(coin=1, us=1, kr=1))[[0, 365]].tolist() == [OTHER, OTHER]
+
+
+@pytest.mark.parametrize(
+    ("who", "sees"), [("us", True), ("kr", False), ("coin", False)]
+)
+def test_the_same_date_is_seen_in_its_own_market_only(who, sees):
+    """New York's day is no news in Seoul, which has closed before it opens."""
+    bars = panel(us=FEWEST_PEERS, kr=FEWEST_PEERS, coin=FEWEST_PEERS)
+    day = np.datetime64("2019-12-18")
+    american = np.char.startswith(bars.names(np.arange(len(bars))), "us")
+    calm = looked(own_market, bars, np.zeros(len(bars), bool))
+    wild = looked(own_market, bars, american & (bars.dates == day))
+    row = np.flatnonzero(
+        np.char.startswith(bars.names(np.arange(len(bars))), who) & (bars.dates == day)
+    )[0]
+
+    assert bool((calm[row] != wild[row]).any()) == sees
+
+
+def test_the_world_is_seen_a_date_later():
+    """What happened anywhere is known on the next date, not on the same."""
+    bars = panel(us=FEWEST_PEERS, eu=1)
+    day = np.datetime64("2019-06-12")
+    calm = looked(world_before, bars, np.zeros(len(bars), bool))
+    wild = looked(world_before, bars, bars.dates == day)
+    moved = np.unique(bars.dates[(calm != wild).any(axis=1)])
+
+    assert moved[0] == day + 1
+
+
+def test_too_few_symbols_are_no_market():
+    """One symbol alone does not pass for the market."""
+    bars = panel(us=FEWEST_PEERS - 1)
+
+    assert not looked(own_market, bars, np.ones(len(bars), bool)).any()
