@@ -1,0 +1,252 @@
+"""What closecast is worth on 735 symbols: skill by step and class, tests, coverage.
+
+Trains before 2014, chooses on 2014, scores 2015 to 2020 on a panel of US and Korean
+stocks, ETFs and coins, which is not part of the repository: give its folder, with
+``dev_panel.parquet`` and ``symbols.csv`` in it. CRPS is divided by the symbol's
+causal EWMA volatility. Losses of a forecaster are kept under ``--cache``, by name
+and block, so that a later run scores only what is new.
+
+    python benchmarks/dev_panel.py FOLDER --out benchmarks/results/dev_panel.json
+"""
+
+import argparse
+import json
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from machine import machine
+
+from closecast.evaluation.resampling import block_length, confidence_set
+from closecast.evaluation.scores import crps, hits
+from closecast.evaluation.significance import average_per_date, diebold_mariano
+from closecast.market.bars import Bars, from_columns
+from closecast.models.baselines import (
+    fit_ewma_t,
+    fit_garch_t,
+    fit_gjr_t,
+    fit_har_t,
+)
+from closecast.models.baselines.boosting import fit_boosting
+from closecast.training.model import train_fleet
+from closecast.training.settings import Settings
+from closecast.windows import Split, WindowData, WindowSpec, split_by_date
+from closecast.windows.scaling import volatility
+
+SPEC = WindowSpec(context_length=10, horizon=5)
+VALIDATION_START, TEST_START = "2014-01-01", "2015-01-01"
+CHUNK = 120_000
+"""Windows forecast at once, to bound the memory."""
+
+COVERAGES = (0.5, 0.8, 0.95)
+SHIPPED = Settings(
+    states="all",
+    mean="zero",
+    seeds=3,
+    num_layers=1,
+    loss="crps",
+    learning_rate=1e-3,
+    schedule="cosine",
+    batch_size=1024,
+    epochs=3,
+    dropout=0.3,
+    engine="native",
+)
+"""Chosen on 2014 by the CRPS there."""
+
+BASELINES = {
+    "ewma_t": fit_ewma_t,
+    "har_t": fit_har_t,
+    "garch_t": fit_garch_t,
+    "gjr_t": fit_gjr_t,
+    "boosting": fit_boosting,
+}
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Scored:
+    """Losses of one forecaster: CRPS over volatility, and interval hits."""
+
+    loss: np.ndarray
+    hit: np.ndarray
+    fit_cpu_s: float
+    forecast_cpu_s: float
+
+
+def read_panel(folder: Path) -> tuple[Bars, np.ndarray]:
+    """Read the panel and the asset class of each row."""
+    import pandas as pd
+
+    frame = pd.read_parquet(folder / "dev_panel.parquet")
+    columns = ["open", "high", "low", "close", "volume"]
+    bars = from_columns(
+        frame["symbol"].to_numpy(str),
+        frame["date"].to_numpy(),
+        frame[columns].to_numpy(float),
+    )
+    about = pd.read_csv(
+        folder / "symbols.csv", dtype={"symbol": str}, keep_default_na=False
+    ).set_index("symbol")
+    classes = about["asset_class"].replace({"us_etf": "etf", "kr_etf": "etf"})
+    return bars, classes.reindex(bars.symbols).to_numpy(str)[bars.symbol_ids]
+
+
+def scored(forecaster: Any, bars: Bars, rows: np.ndarray) -> tuple[Any, Any]:
+    """Score a forecaster chunk by chunk."""
+    data = WindowData.of(bars, SPEC)
+    losses, inside = [], []
+    for start in range(0, len(rows), CHUNK):
+        part = rows[start : start + CHUNK]
+        forecast, truth = forecaster.forecast(bars, part), data.target(part)
+        losses.append(crps(forecast, truth) / data.scale[part][:, None])
+        inside.append(np.stack([hits(forecast, truth, c) for c in COVERAGES], axis=-1))
+    return np.concatenate(losses).astype(np.float32), np.concatenate(inside)
+
+
+def run(
+    name: str, fit: Callable[[], Any], bars: Bars, rows: np.ndarray, cache: Path | None
+) -> Scored:
+    """Fit and score, or take what an earlier run has kept."""
+    kept = None if cache is None else cache / f"{name}.npz"
+    if kept is not None and kept.exists():
+        return Scored(**np.load(kept))
+    began = time.process_time()
+    forecaster = fit()
+    fitted = time.process_time()
+    loss, hit = scored(forecaster, bars, rows)
+    result = {
+        "loss": loss,
+        "hit": hit,
+        "fit_cpu_s": np.round(fitted - began, 1),
+        "forecast_cpu_s": np.round(time.process_time() - fitted, 1),
+    }
+    if kept is not None:
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        np.savez(kept, **result)
+    print(name, "done", result["fit_cpu_s"], result["forecast_cpu_s"], flush=True)
+    return Scored(**result)
+
+
+def fits(
+    bars: Bars, split: Split, settings: Settings
+) -> Iterator[tuple[str, Callable[[], Any]]]:
+    """Name everything that is compared, closecast first."""
+    yield "closecast", lambda: _trained(bars, split, settings)
+    for name, fit in BASELINES.items():
+        yield name, lambda fit=fit: fit(bars, split.train, SPEC)
+
+
+def _trained(bars: Bars, split: Split, settings: Settings) -> Any:
+    return train_fleet(bars, [settings], split.train, split.validation, print)[0]
+
+
+def skills(
+    results: dict[str, Scored], rows: np.ndarray, bars: Bars, classes: np.ndarray
+) -> list[dict[str, Any]]:
+    """Compare closecast with each baseline at each step."""
+    dates, kinds = bars.dates[rows], classes[rows]
+    own = results["closecast"].loss.astype(float)
+    table = []
+    for step in range(SPEC.horizon):
+        per_date = np.column_stack(
+            [
+                average_per_date(one.loss[:, step].astype(float), dates)
+                for one in results.values()
+            ]
+        )
+        block = block_length(per_date - per_date[:, :1], step + 1)
+        members = confidence_set(per_date, block)
+        row: dict[str, Any] = {
+            "step": step + 1,
+            "crps": {
+                k: round(float(v.loss[:, step].mean()), 5) for k, v in results.items()
+            },
+            "confidence_set_90": None
+            if members is None
+            else [name for name, kept in zip(results, members, strict=True) if kept],
+            "against": {},
+        }
+        for name, other in results.items():
+            if name == "closecast":
+                continue
+            loss = other.loss[:, step].astype(float)
+            test = diebold_mariano(own[:, step], loss, dates, step + 1)
+            row["against"][name] = {
+                "skill_percent": _percent(own[:, step], loss),
+                "dm_p": test.p_value,
+                "by_class": {
+                    str(kind): _percent(own[kinds == kind, step], loss[kinds == kind])
+                    for kind in np.unique(kinds)
+                },
+            }
+        table.append(row)
+    return table
+
+
+def _percent(loss: np.ndarray, other: np.ndarray) -> float:
+    return round(100 * (1 - float(loss.mean()) / float(other.mean())), 3)
+
+
+def coverage(own: Scored, scale: np.ndarray) -> list[dict[str, Any]]:
+    """Give the share of closes inside each interval, by step and volatility."""
+    tercile = np.searchsorted(np.quantile(scale, [1 / 3, 2 / 3]), scale)
+    return [
+        {
+            "step": step + 1,
+            "interval": nominal,
+            "all": round(float(own.hit[:, step, place].mean()), 4),
+            "by_volatility_tercile": [
+                round(float(own.hit[tercile == third, step, place].mean()), 4)
+                for third in range(3)
+            ],
+        }
+        for step in range(SPEC.horizon)
+        for place, nominal in enumerate(COVERAGES)
+    ]
+
+
+def main() -> None:
+    """Train, score and say it."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--block", choices=("validation", "test"), default="test")
+    parser.add_argument("--cache", type=Path)
+    parser.add_argument("--out", type=Path)
+    parser.add_argument("--only", nargs="*", default=["closecast", *BASELINES])
+    parser.add_argument("--seeds", type=int, default=SHIPPED.seeds)
+    arguments = parser.parse_args()
+    bars, classes = read_panel(arguments.folder)
+    split = split_by_date(bars, SPEC, VALIDATION_START, TEST_START)
+    settings = replace(SHIPPED, seeds=arguments.seeds)
+    rows = getattr(split, arguments.block)
+    results = {
+        name: run(name, fit, bars, rows, arguments.cache)
+        for name, fit in fits(bars, split, settings)
+        if name in arguments.only
+    }
+    if "closecast" not in results:
+        return
+    document = {
+        "machine": machine(),
+        "panel": bars.fingerprint,
+        "block": arguments.block,
+        "windows": {"train": len(split.train), arguments.block: len(rows)},
+        "settings": settings.to_dict(),
+        "cpu_s": {
+            k: {"fit": float(v.fit_cpu_s), "forecast": float(v.forecast_cpu_s)}
+            for k, v in results.items()
+        },
+        "steps": skills(results, rows, bars, classes),
+        "coverage": coverage(results["closecast"], volatility(bars)[rows]),
+    }
+    text = json.dumps(document, indent=2) + "\n"
+    if arguments.out is not None:
+        arguments.out.write_text(text)
+    print(text)
+
+
+if __name__ == "__main__":
+    main()
