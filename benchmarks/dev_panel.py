@@ -12,8 +12,9 @@ and block, so that a later run scores only what is new.
 import argparse
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -31,15 +32,20 @@ from closecast.models.baselines import (
     fit_har_t,
 )
 from closecast.models.baselines.boosting import fit_boosting
-from closecast.training.model import train_fleet
+from closecast.training.checkpoint import load, save
+from closecast.training.model import TrainedModel, train_fleet
 from closecast.training.settings import Settings
 from closecast.windows import Split, WindowData, WindowSpec, split_by_date
+from closecast.windows.leakage import run_leak_tests
 from closecast.windows.scaling import volatility
 
 SPEC = WindowSpec(context_length=10, horizon=5)
 VALIDATION_START, TEST_START = "2014-01-01", "2015-01-01"
 CHUNK = 120_000
 """Windows forecast at once, to bound the memory."""
+
+LEAK_EVERY = 20
+"""Symbols of which one is asked for leaks."""
 
 COVERAGES = (0.5, 0.8, 0.95)
 SHIPPED = Settings(
@@ -130,17 +136,27 @@ def run(
     return Scored(**result)
 
 
-def fits(
-    bars: Bars, split: Split, settings: Settings
-) -> Iterator[tuple[str, Callable[[], Any]]]:
-    """Name everything that is compared, closecast first."""
-    yield "closecast", lambda: _trained(bars, split, settings)
-    for name, fit in BASELINES.items():
-        yield name, lambda fit=fit: fit(bars, split.train, SPEC)
+def trained(
+    bars: Bars, split: Split, settings: Settings, cache: Path | None
+) -> TrainedModel:
+    """Train closecast, or take the model that an earlier run has kept."""
+    kept = None if cache is None else cache / f"model-{settings.hash[:12]}"
+    if kept is not None and kept.exists():
+        return load(kept)
+    model = train_fleet(bars, [settings], split.train, split.validation, print)[0]
+    if kept is not None:
+        save(model, kept)
+    return model
 
 
-def _trained(bars: Bars, split: Split, settings: Settings) -> Any:
-    return train_fleet(bars, [settings], split.train, split.validation, print)[0]
+def leak_tests(model: TrainedModel, bars: Bars, test: np.ndarray) -> dict[str, Any]:
+    """Ask the model on every twentieth symbol whether it sees its answer."""
+    keep = bars.symbol_ids % LEAK_EVERY == 0
+    asked = np.zeros(len(bars), bool)
+    asked[test] = True
+    rows = np.flatnonzero(asked[keep])
+    results = run_leak_tests(model, bars.select(keep), rows)
+    return {one.name: {"passed": one.passed, "detail": one.detail} for one in results}
 
 
 def skills(
@@ -222,11 +238,21 @@ def main() -> None:
     split = split_by_date(bars, SPEC, VALIDATION_START, TEST_START)
     settings = replace(SHIPPED, seeds=arguments.seeds)
     rows = getattr(split, arguments.block)
-    results = {
-        name: run(name, fit, bars, rows, arguments.cache)
-        for name, fit in fits(bars, split, settings)
-        if name in arguments.only
-    }
+    results = {}
+    if "closecast" in arguments.only:
+        model = trained(bars, split, settings, arguments.cache)
+        leaks = leak_tests(model, bars, rows)
+        results["closecast"] = run(
+            f"closecast-{settings.hash[:12]}",
+            lambda: model,
+            bars,
+            rows,
+            arguments.cache,
+        )
+    for name, fit in BASELINES.items():
+        if name in arguments.only:
+            fitted = partial(fit, bars, split.train, SPEC)
+            results[name] = run(name, fitted, bars, rows, arguments.cache)
     if "closecast" not in results:
         return
     document = {
@@ -235,6 +261,14 @@ def main() -> None:
         "block": arguments.block,
         "windows": {"train": len(split.train), arguments.block: len(rows)},
         "settings": settings.to_dict(),
+        "leak_tests": leaks,
+        "learning_curves": [
+            {
+                "best_epoch": one.curve.best_epoch,
+                "validation_loss": [round(x, 5) for x in one.curve.validation_loss],
+            }
+            for one in model.members
+        ],
         "cpu_s": {
             k: {"fit": float(v.fit_cpu_s), "forecast": float(v.forecast_cpu_s)}
             for k, v in results.items()

@@ -72,6 +72,20 @@ def test_no_forecast_moves_when_the_future_is_noise(fitted, bars):
     np.testing.assert_array_equal(before.mean, moved.mean)
 
 
+def test_a_model_that_is_told_states_passes_the_leak_tests(tmp_path):
+    """With every state and a shrunk mean nothing leaks, and a folder keeps it all."""
+    bars = random_walk(6, 200)
+    told = Forecaster(states="all", mean="shrunk", **QUICK).fit(bars)
+
+    told.save(tmp_path)
+
+    assert all(test.passed for test in told.leak_tests)
+    np.testing.assert_array_equal(
+        Forecaster.load(tmp_path).forecast(bars).quantiles,
+        told.forecast(bars).quantiles,
+    )
+
+
 def test_fitting_does_not_read_the_test_block(bars):
     """Noise from test_start on changes neither weights nor forecasts before it."""
     fitted = Forecaster(**QUICK, test_start=str(bars.dates[200])).fit(bars)
