@@ -89,7 +89,7 @@ def training_progress() -> Iterator["Callable[[Progress], None] | None"]:
         rich_progress.TextColumn("training"),
         rich_progress.BarColumn(),
         rich_progress.TextColumn(
-            "epoch {task.completed}/{task.total} {task.fields[loss]}"
+            "epoch {task.completed:.4g}/{task.total} {task.fields[loss]}"
         ),
         rich_progress.TimeRemainingColumn(),
     )
@@ -98,8 +98,11 @@ def training_progress() -> Iterator["Callable[[Progress], None] | None"]:
         task = bar.add_task("training", total=None, loss="")
 
         def on_epoch(progress: "Progress") -> None:
-            loss = f"validation loss {progress.validation_loss:.4f}"
-            bar.update(task, total=progress.epochs, completed=progress.epoch, loss=loss)
+            loss = f"training loss {progress.train_loss:.4f}"
+            if progress.done == 1:
+                loss = f"validation loss {progress.validation_loss:.4f}"
+            completed = progress.epoch - 1 + progress.done
+            bar.update(task, total=progress.epochs, completed=completed, loss=loss)
 
         yield on_epoch
 

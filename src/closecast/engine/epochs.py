@@ -17,10 +17,14 @@ from closecast.engine.fleet import (
     Member,
     Progress,
     TrainedMember,
-    batches,
 )
+from closecast.engine.shuffle import count_batches, shuffled
 from closecast.errors import TrainingError
 from closecast.models.config import Weights
+
+
+Report = Callable[[int, float, float, float], None]
+"""Told the epoch, both losses, the second NaN on the way, and the share that is done."""
 
 
 class Trainee(Protocol):
@@ -32,7 +36,7 @@ class Trainee(Protocol):
         rates: Float64[np.ndarray, " step"],
         epoch: int,
     ) -> Float64[np.ndarray, " done"]:
-        """Step through an epoch.
+        """Step through an epoch, or through one pool of a long one.
 
         Args:
             order: The batches.
@@ -54,14 +58,14 @@ class Trainee(Protocol):
 
 
 def train_member(
-    trainee: Trainee, member: Member, report: Callable[[int, float, float], None]
+    trainee: Trainee, member: Member, report: Report
 ) -> TrainedMember | TrainingError:
     """Train a member until its epochs are over, its loss stops falling or is lost.
 
     Args:
         trainee: Its network, with the first weights.
         member: The member.
-        report: Called after each epoch with the epoch and both losses.
+        report: Called after each epoch, and between the pools of a long one.
 
     Returns:
         What came of it, or why it was retired: a loss that is no longer finite.
@@ -71,21 +75,18 @@ def train_member(
     validation_loss: list[float] = []
     best_epoch, best_loss, best = 0, math.inf, trainee.weights()
     for epoch in range(1, config.epochs + 1):
-        order = batches(member.train, config.batch_size, config.seed, epoch)
-        rates = config.rates(epoch, len(order))
-        losses = trainee.train_epoch(order, rates, epoch)
-        if not np.isfinite(losses).all():
-            step = int(np.argmin(np.isfinite(losses))) + 1
-            return _diverged(member, epoch, step, losses[step - 1])
-        lengths = [len(batch) for batch in order]
-        train_loss.append(float(np.dot(losses, lengths) / len(member.train)))
+        loss = _train_epoch(trainee, member, epoch, report)
+        if isinstance(loss, TrainingError):
+            return loss
+        train_loss.append(loss)
         validation_loss.append(trainee.validation_loss())
         if not math.isfinite(validation_loss[-1]):
-            return _diverged(member, epoch, len(order), validation_loss[-1])
+            steps = count_batches(len(member.train), config.batch_size)
+            return _diverged(member, epoch, steps, validation_loss[-1])
         if validation_loss[-1] < best_loss:
             best_epoch, best_loss = epoch, validation_loss[-1]
             best = trainee.weights()
-        report(epoch, train_loss[-1], validation_loss[-1])
+        report(epoch, train_loss[-1], validation_loss[-1], 1.0)
         if config.early_stopping and epoch - best_epoch >= config.patience:
             break
     return TrainedMember(
@@ -100,12 +101,31 @@ def train_member(
     )
 
 
+def _train_epoch(
+    trainee: Trainee, member: Member, epoch: int, report: Report
+) -> float | TrainingError:
+    config, windows = member.optimizer, len(member.train)
+    rates = config.rates(epoch, count_batches(windows, config.batch_size))
+    total, done, steps = 0.0, 0, 0
+    for rows, ends in shuffled(member.train, config.batch_size, config.seed, epoch):
+        order = np.split(rows, ends[:-1])
+        losses = trainee.train_epoch(order, rates[steps : steps + len(order)], epoch)
+        if not np.isfinite(losses).all():
+            step = int(np.argmin(np.isfinite(losses)))
+            return _diverged(member, epoch, steps + step + 1, losses[step])
+        total += float(np.dot(losses, np.diff(ends, prepend=0)))
+        done, steps = done + len(rows), steps + len(order)
+        if done < windows:
+            report(epoch, total / done, math.nan, done / windows)
+    return total / windows
+
+
 def reporter(
     on_epoch: Callable[[Progress], None] | None,
     member: Member,
     number: int,
     members: int,
-) -> Callable[[int, float, float], None]:
+) -> Report:
     """Make what tells of a member's epochs.
 
     Args:
@@ -118,7 +138,9 @@ def reporter(
         What ``train_member`` takes as ``report``.
     """
 
-    def report(epoch: int, train_loss: float, validation_loss: float) -> None:
+    def report(
+        epoch: int, train_loss: float, validation_loss: float, done: float
+    ) -> None:
         if on_epoch is not None:
             on_epoch(
                 Progress(
@@ -129,6 +151,7 @@ def reporter(
                     epochs=member.optimizer.epochs,
                     train_loss=train_loss,
                     validation_loss=validation_loss,
+                    done=done,
                 )
             )
 

@@ -13,6 +13,7 @@ import numpy as np
 from jaxtyping import Float32, Float64, Int
 
 from closecast.engine.schedule import SCHEDULES, epoch_rates
+from closecast.engine.shuffle import shuffled
 from closecast.errors import SettingError, TrainingError
 from closecast.models.config import (
     MAX_SEED,
@@ -176,7 +177,7 @@ class TrainedMember:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Progress:
-    """One epoch that is done.
+    """One epoch that is done, or a part of one that is long.
 
     Attributes:
         member: Name of the member.
@@ -185,7 +186,8 @@ class Progress:
         epoch: The epoch, counted from 1.
         epochs: Epochs at most.
         train_loss: Training loss of the epoch.
-        validation_loss: Validation loss after the epoch.
+        validation_loss: Validation loss after the epoch; NaN while it is under way.
+        done: Share of the epoch that is done.
     """
 
     member: str
@@ -195,6 +197,7 @@ class Progress:
     epochs: int
     train_loss: float
     validation_loss: float
+    done: float = 1.0
 
 
 class Runner(Protocol):
@@ -235,7 +238,8 @@ class Engine(Protocol):
             data: The panel.
             members: Networks to train; a member's result does not depend on the
                 others.
-            on_epoch: Called after each epoch of each member.
+            on_epoch: Called after each epoch of each member, and between the pools
+                of an epoch that is shuffled by blocks.
 
         Returns:
             What came of each, in the same order: the trained member, or the error
@@ -291,10 +295,7 @@ class Engine(Protocol):
 def batches(
     rows: Int[np.ndarray, " row"], batch_size: int, seed: int, epoch: int
 ) -> list[Int[np.ndarray, " batch"]]:
-    """Shuffle windows into the batches of an epoch; none is dropped.
-
-    A last batch of one window joins the batch before it: batch normalisation has no
-    variance of one.
+    """Shuffle windows into the batches of an epoch; see ``closecast.engine.shuffle``.
 
     Args:
         rows: Cutoffs of the windows.
@@ -305,13 +306,11 @@ def batches(
     Returns:
         The batches, in the order that they are stepped.
     """
-    if len(rows) == 0:
-        return []
-    rng = np.random.Generator(np.random.Philox(np.random.SeedSequence([seed, epoch])))
-    edges = np.arange(batch_size, len(rows), batch_size)
-    if batch_size > 1 and len(rows) % batch_size == 1:
-        edges = edges[:-1]
-    return list(np.split(rng.permutation(rows), edges))
+    return [
+        batch
+        for some, ends in shuffled(rows, batch_size, seed, epoch)
+        for batch in np.split(some, ends[:-1])
+    ]
 
 
 def require_fit(data: WindowData, network: NetworkConfig) -> None:

@@ -17,6 +17,9 @@ from closecast.windows.spec import WindowSpec
 VALIDATION_SHARE = 0.1
 TEST_SHARE = 0.2
 
+Cuts = tuple[np.datetime64, np.datetime64]
+"""First session of validation, and of test."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Split:
@@ -36,6 +39,39 @@ class Split:
     train: Int[np.ndarray, " train_window"]
     validation: Int[np.ndarray, " validation_window"]
     test: Int[np.ndarray, " test_window"]
+
+    @classmethod
+    def of(
+        cls,
+        cuts: Cuts,
+        blocks: dict[str, Int[np.ndarray, "..."]],
+        spec: WindowSpec,
+        calendar: Shaped[np.ndarray, " date"],
+    ) -> "Split":
+        """Put blocks together, if each has a window.
+
+        Args:
+            cuts: First session of validation and of test.
+            blocks: Cutoffs by name: train, validation, test.
+            spec: Shape of a window.
+            calendar: Sessions of the panel, ascending.
+
+        Returns:
+            The split.
+
+        Raises:
+            WindowError: A block is empty.
+        """
+        validation, test = cuts
+        for name, block in blocks.items():
+            if len(block) == 0:
+                raise WindowError(
+                    f"Expected windows in every block, got none in {name} (bars "
+                    f"{calendar[0]} to {calendar[-1]}, validation_start {validation}, "
+                    f"test_start {test}, {spec.length} bars a window). Use a longer "
+                    "series or other dates."
+                )
+        return cls(validation_start=validation, test_start=test, **blocks)
 
 
 def split_by_date(
@@ -61,6 +97,30 @@ def split_by_date(
             would be empty.
     """
     calendar = np.unique(bars.dates)
+    cuts = resolve_dates(calendar, validation_start, test_start)
+    cutoffs = cutoffs_with_targets(bars, spec)
+    blocks = in_blocks(bars.dates, cutoffs, spec.horizon, cuts)
+    return Split.of(cuts, blocks, spec, calendar)
+
+
+def resolve_dates(
+    calendar: Shaped[np.ndarray, " date"],
+    validation_start: str | None,
+    test_start: str | None,
+) -> Cuts:
+    """Find the dates that a panel is cut at.
+
+    Args:
+        calendar: Its sessions, ascending.
+        validation_start: ISO date, or None for the shares of this module.
+        test_start: The same.
+
+    Returns:
+        The first session of validation and of test.
+
+    Raises:
+        WindowError: A date is not ISO, or no bar lies before ``test_start``.
+    """
     test = _date(test_start, "test_start", calendar, 1 - TEST_SHARE)
     before_test = calendar[calendar < test]
     share = (1 - TEST_SHARE - VALIDATION_SHARE) / (1 - TEST_SHARE)
@@ -69,25 +129,33 @@ def split_by_date(
             f"Expected bars before test_start, got {test} and a first bar of "
             f"{calendar[0]}. Choose a later date."
         )
-    validation = _date(validation_start, "validation_start", before_test, share)
-    cutoffs = cutoffs_with_targets(bars, spec)
-    known, matured = bars.dates[cutoffs], bars.dates[cutoffs + spec.horizon]
-    split = Split(
-        validation_start=validation,
-        test_start=test,
-        train=cutoffs[matured < validation],
-        validation=cutoffs[(known >= validation) & (matured < test)],
-        test=cutoffs[known >= test],
-    )
-    for name in ("train", "validation", "test"):
-        if len(getattr(split, name)) == 0:
-            raise WindowError(
-                f"Expected windows in every block, got none in {name} (bars "
-                f"{calendar[0]} to {calendar[-1]}, validation_start {validation}, "
-                f"test_start {test}, {spec.length} bars a window). Use a longer "
-                "series or other dates."
-            )
-    return split
+    return _date(validation_start, "validation_start", before_test, share), test
+
+
+def in_blocks(
+    dates: Shaped[np.ndarray, " row"],
+    cutoffs: Int[np.ndarray, " window"],
+    horizon: int,
+    cuts: Cuts,
+) -> dict[str, Int[np.ndarray, " window"]]:
+    """Deal cutoffs out to the blocks; one whose target crosses a cut is in none.
+
+    Args:
+        dates: Session of each row.
+        cutoffs: Rows with a whole window.
+        horizon: Closes that are forecast.
+        cuts: First session of validation and of test.
+
+    Returns:
+        Cutoffs by the block's name.
+    """
+    validation, test = cuts
+    known, matured = dates[cutoffs], dates[cutoffs + horizon]
+    return {
+        "train": cutoffs[matured < validation],
+        "validation": cutoffs[(known >= validation) & (matured < test)],
+        "test": cutoffs[known >= test],
+    }
 
 
 def _date(

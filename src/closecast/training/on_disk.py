@@ -1,0 +1,109 @@
+"""Training over a panel on disk: memory grows with the panel's rows, and slowly.
+
+The same engine, settings and result as in ``closecast.training.model``; only where
+the tables and the cutoffs lie differs. PyTorch copies the tables into memory, the
+native engine reads the mapped files.
+"""
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+from jaxtyping import Float, Int, Shaped
+
+from closecast.engine import choose_engine
+from closecast.engine.fleet import Engine, Member, Progress, TrainedMember
+from closecast.errors import TrainingError
+from closecast.training.model import TrainedModel
+from closecast.training.settings import Settings
+from closecast.windows.on_disk import DiskPanel
+from closecast.windows.scaling import WindowData
+from closecast.windows.split import Split
+
+WINDOWS_AT_ONCE = 2**16
+"""Windows that are looked at together."""
+
+
+def train_on_disk(
+    panel: DiskPanel,
+    settings: Settings,
+    split: Split,
+    on_epoch: Callable[[Progress], None] | None = None,
+) -> TrainedModel:
+    """Train one model on a panel that is mapped.
+
+    Args:
+        panel: The panel.
+        settings: Settings of the model.
+        split: From ``panel.split`` with the shape of window of these settings.
+        on_epoch: Called after each epoch, and between the pools of a long one.
+
+    Returns:
+        The model.
+
+    Raises:
+        SettingError: The engine or the device is not there.
+        TrainingError: A batch is larger than the data, or the training diverged.
+    """
+    if settings.batch_size > len(split.train):
+        raise TrainingError(
+            f"Expected batch_size to be at most the {len(split.train)} training "
+            f"windows, got {settings.batch_size}. Lower batch_size or use longer "
+            "series."
+        )
+    data = panel.data(settings.window_spec)
+    engine = choose_engine(settings.engine, settings.device)
+    member = Member(
+        name="model 1",
+        network=settings.network,
+        optimizer=settings.optimizer_config,
+        train=split.train,
+        validation=split.validation,
+    )
+    (trained,) = engine.train(data, [member], on_epoch)
+    return TrainedModel(
+        settings=settings,
+        weights=trained.weights,
+        curve=trained.curve,
+        residual_scale=(
+            _residual_scale(engine, data, trained) if settings.head == "point" else None
+        ),
+        trained_on=_record(panel, split, settings.horizon),
+    )
+
+
+def _residual_scale(
+    engine: Engine, data: WindowData, trained: TrainedMember
+) -> Float[np.ndarray, " horizon"]:
+    rows, network = trained.member.validation, trained.member.network
+    squares = np.zeros(network.horizon)
+    for some in _parts(rows):
+        point = engine.outputs(data, network, trained.weights, some)[..., 0]
+        squares += ((data.target(some) / data.unit(some) - point) ** 2).sum(axis=0)
+    return np.asarray(np.sqrt(squares / len(rows)))
+
+
+def _record(panel: DiskPanel, split: Split, horizon: int) -> dict[str, object]:
+    dates, symbols = panel.dates, set()
+    for rows in _parts(split.train):
+        symbols |= set(np.searchsorted(panel.offsets, rows, "right") - 1)
+    return {
+        "fingerprint": panel.fingerprint,
+        "symbols": len(symbols),
+        # the scale of a window goes back to its symbol's first bar
+        "first_date": str(dates[panel.offsets[sorted(symbols)]].min()),
+        "last_date": str(_last(dates, split.train, horizon)),
+        "validation_last_date": str(_last(dates, split.validation, horizon)),
+        "train_windows": len(split.train),
+        "validation_windows": len(split.validation),
+    }
+
+
+def _last(
+    dates: Shaped[np.ndarray, " row"], cutoffs: Int[np.ndarray, " window"], horizon: int
+) -> np.datetime64:
+    return np.datetime64(max(dates[rows + horizon].max() for rows in _parts(cutoffs)))
+
+
+def _parts(rows: Int[np.ndarray, " window"]) -> Iterator[Int[np.ndarray, " some"]]:
+    for start in range(0, len(rows), WINDOWS_AT_ONCE):
+        yield np.asarray(rows[start : start + WINDOWS_AT_ONCE])
