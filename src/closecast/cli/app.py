@@ -9,6 +9,7 @@ from closecast.cli.backtest import backtest
 from closecast.cli.data import app as data_app
 from closecast.cli.engine import engine
 from closecast.cli.options import AsJson, ModelFolder, Prices, read, with_settings
+from closecast.cli.pack import pack
 from closecast.cli.screen import say, say_json, training_progress
 from closecast.cli.store import add_to as add_store
 from closecast.cli.sweep import compare, runs_app, sweep
@@ -27,6 +28,7 @@ app = typer.Typer(
 app.command()(with_settings(backtest))
 add_store(data_app)
 app.add_typer(data_app, name="data", help="Look at prices before anything is trained.")
+data_app.command()(pack)
 app.command()(sweep)
 app.command()(compare)
 app.command()(engine)
@@ -54,7 +56,7 @@ def train(
     as_json: AsJson = False,
 ) -> None:
     """Train a model on the oldest bars; the newest fifth stays unseen."""
-    forecaster = _fit(_new(settings), read(prices))
+    forecaster = _fit_on_disk(prices, settings) or _fit(_new(settings), read(prices))
     forecaster.save(out)
     curves = [member.curve for member in forecaster.model.members]
     if as_json:
@@ -133,6 +135,17 @@ def _new(settings: dict[str, object]) -> "Forecaster":
 def _fit(forecaster: "Forecaster", bars: "Bars") -> "Forecaster":
     with training_progress() as on_epoch:
         return forecaster.fit(bars, on_epoch=on_epoch)
+
+
+def _fit_on_disk(prices: str, settings: dict[str, object]) -> "Forecaster | None":
+    from closecast.windows.on_disk import DiskPanel, is_panel
+
+    if not is_panel(prices):
+        return None
+    from closecast.experiments.on_disk import fit_on_disk
+
+    with training_progress() as on_epoch:
+        return fit_on_disk(DiskPanel.open(prices), on_epoch=on_epoch, **settings)
 
 
 def _load(folder: Path) -> "Forecaster":

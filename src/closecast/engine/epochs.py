@@ -22,9 +22,9 @@ from closecast.engine.shuffle import count_batches, shuffled
 from closecast.errors import TrainingError
 from closecast.models.config import Weights
 
-
 Report = Callable[[int, float, float, float], None]
-"""Told the epoch, both losses, the second NaN on the way, and the share that is done."""
+"""Told the epoch, both losses and the share that is done; on the way there is no
+validation loss, it is NaN."""
 
 
 class Trainee(Protocol):

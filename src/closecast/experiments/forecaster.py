@@ -185,7 +185,7 @@ class Forecaster:
             validation_start=str(split.validation_start),
             test_start=str(split.test_start),
         )
-        _count(bars, settings)
+        count_trial(bars.fingerprint, settings)
         (model,) = train_fleet(
             bars, [settings], split.train, split.validation, on_epoch
         )
@@ -403,10 +403,15 @@ def _read_calibration(path: Path) -> Conformal:
         ) from error
 
 
-def _count(bars: Bars, settings: Settings) -> None:
-    # a fit needs no count, a later verdict does: so it goes on, and says so
+def count_trial(fingerprint: str, settings: Settings) -> None:
+    """Count a fit: it needs no count, a later verdict does, so it goes on without.
+
+    Args:
+        fingerprint: Of the data that it is fitted to.
+        settings: Its settings.
+    """
     try:
-        Index().add_trials(bars.fingerprint, [settings.hash])
+        Index().add_trials(fingerprint, [settings.hash])
     except SettingError as error:
         warnings.warn(f"This trial is not counted. {error}", ClosecastWarning, 3)
 

@@ -269,7 +269,7 @@ def train_each(
     members = [
         (place, settings, _member(bars, job, settings))
         for place, job in enumerate(jobs)
-        for settings in _by_seed(job.settings)
+        for settings in by_seed(job.settings)
     ]
     networks: list[list[TrainedModel | TrainingError]] = [[] for _ in jobs]
     for together in _same_data([settings for _, settings, _ in members]):
@@ -285,18 +285,35 @@ def train_each(
                 else result
             )
     return [
-        _ensemble(job.settings, own) for job, own in zip(jobs, networks, strict=True)
+        ensemble(job.settings, own) for job, own in zip(jobs, networks, strict=True)
     ]
 
 
-def _by_seed(settings: Settings) -> list[Settings]:
+def by_seed(settings: Settings) -> list[Settings]:
+    """List the settings of each network of a model.
+
+    Args:
+        settings: Settings of the model, of one seed or several.
+
+    Returns:
+        Settings of one seed each.
+    """
     seeds = range(settings.seed, settings.seed + settings.seeds)
     return [replace(settings, seed=seed, seeds=1) for seed in seeds]
 
 
-def _ensemble(
+def ensemble(
     settings: Settings, networks: list[TrainedModel | TrainingError]
 ) -> TrainedModel | TrainingError:
+    """Put the networks of a model together.
+
+    Args:
+        settings: Settings of the model.
+        networks: What came of each seed.
+
+    Returns:
+        The model, or why one of its networks was retired.
+    """
     models = []
     for network in networks:
         if isinstance(network, TrainingError):

@@ -6,6 +6,7 @@ native engine reads the mapped files.
 """
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Int, Shaped
@@ -13,7 +14,7 @@ from jaxtyping import Float, Int, Shaped
 from closecast.engine import choose_engine
 from closecast.engine.fleet import Engine, Member, Progress, TrainedMember
 from closecast.errors import TrainingError
-from closecast.training.model import TrainedModel
+from closecast.training.model import TrainedModel, by_seed, ensemble
 from closecast.training.settings import Settings
 from closecast.windows.on_disk import DiskPanel
 from closecast.windows.scaling import WindowData
@@ -29,7 +30,7 @@ def train_on_disk(
     split: Split,
     on_epoch: Callable[[Progress], None] | None = None,
 ) -> TrainedModel:
-    """Train one model on a panel that is mapped.
+    """Train a model, of one seed or several, on a panel that is mapped.
 
     Args:
         panel: The panel.
@@ -52,22 +53,46 @@ def train_on_disk(
         )
     data = panel.data(settings.window_spec)
     engine = choose_engine(settings.engine, settings.device)
-    member = Member(
-        name="model 1",
-        network=settings.network,
-        optimizer=settings.optimizer_config,
-        train=split.train,
-        validation=split.validation,
-    )
-    (trained,) = engine.train(data, [member], on_epoch)
+    each = by_seed(settings)
+    members = [_member(one, split, one_of_many=len(each) > 1) for one in each]
+    record = _record(panel, split, settings.horizon)
+    results = engine.train(data, members, on_epoch)
+    networks = [
+        _model(one, engine, data, trained, record)
+        for one, trained in zip(each, results, strict=True)
+    ]
+    model = ensemble(settings, networks)
+    if isinstance(model, TrainingError):
+        raise model
+    return model
+
+
+def _model(
+    settings: Settings,
+    engine: Engine,
+    data: WindowData,
+    trained: TrainedMember | TrainingError,
+    record: dict[str, Any],
+) -> TrainedModel | TrainingError:
+    if isinstance(trained, TrainingError):
+        return trained
+    point = settings.head == "point"
     return TrainedModel(
         settings=settings,
         weights=trained.weights,
         curve=trained.curve,
-        residual_scale=(
-            _residual_scale(engine, data, trained) if settings.head == "point" else None
-        ),
-        trained_on=_record(panel, split, settings.horizon),
+        residual_scale=_residual_scale(engine, data, trained) if point else None,
+        trained_on=record,
+    )
+
+
+def _member(settings: Settings, split: Split, *, one_of_many: bool) -> Member:
+    return Member(
+        name=f"model 1, seed {settings.seed}" if one_of_many else "model 1",
+        network=settings.network,
+        optimizer=settings.optimizer_config,
+        train=split.train,
+        validation=split.validation,
     )
 
 
@@ -82,7 +107,7 @@ def _residual_scale(
     return np.asarray(np.sqrt(squares / len(rows)))
 
 
-def _record(panel: DiskPanel, split: Split, horizon: int) -> dict[str, object]:
+def _record(panel: DiskPanel, split: Split, horizon: int) -> dict[str, Any]:
     dates, symbols = panel.dates, set()
     for rows in _parts(split.train):
         symbols |= set(np.searchsorted(panel.offsets, rows, "right") - 1)

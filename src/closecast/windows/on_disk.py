@@ -209,6 +209,18 @@ class DiskPanel:
         return {name: 8 * columns * len(self) for name, columns in TABLES.items()}
 
 
+def is_panel(path: Path | str) -> bool:
+    """Tell whether a path is a folder that ``write_panel`` wrote.
+
+    Args:
+        path: Any path.
+
+    Returns:
+        Whether its document lies there.
+    """
+    return (Path(path) / DOCUMENT).is_file()
+
+
 def write_panel(folder: Path | str, parts: Iterable[Bars]) -> DiskPanel:
     """Write a panel that need not fit in memory.
 

@@ -1,0 +1,61 @@
+"""``closecast data pack``, and training on what it wrote."""
+
+import json
+
+import pytest
+
+from closecast.cli import BAD_INPUT, main
+from closecast.market.readers import to_frame
+from closecast.testing import random_walk
+
+
+@pytest.fixture
+def run(monkeypatch, capsys):
+    """Run the command line and give its exit code and what it said."""
+
+    def run(*arguments):
+        monkeypatch.setattr("sys.argv", ["closecast", *map(str, arguments)])
+        with pytest.raises(SystemExit) as end:
+            main()
+        return end.value.code or 0, capsys.readouterr()
+
+    return run
+
+
+def test_a_folder_of_files_is_packed_and_trained(run, tmp_path):
+    """Files become a panel, the panel a model that forecasts."""
+    (tmp_path / "prices").mkdir()
+    frame = to_frame(random_walk(2, 200))
+    for symbol, rows in frame.groupby("symbol"):
+        rows.to_csv(tmp_path / "prices" / f"{symbol}.csv", index=False)
+    frame.to_csv(tmp_path / "both.csv", index=False)
+
+    code, told = run(
+        "data", "pack", tmp_path / "prices", "--out", tmp_path / "p", "--json"
+    )
+    assert code == 0
+    assert json.loads(told.out) == {
+        "panel": str(tmp_path / "p"),
+        "symbols": 2,
+        "bars": 400,
+    }
+    code, told = run(
+        *("train", tmp_path / "p", "--out", tmp_path / "model"),
+        *("--hidden-size", 4, "--epochs", 1, "--batch-size", 64),
+    )
+    assert code == 0
+    assert "Leak tests passed: 5." in told.out
+    code, told = run("forecast", tmp_path / "model", tmp_path / "both.csv")
+    assert code == 0
+    assert "W01" in told.out
+
+
+def test_a_symbol_in_two_files_is_one_sentence(run, tmp_path):
+    """The panel is refused, and the symbol named."""
+    frame = to_frame(random_walk(1, 60))
+    for name in ("a.csv", "b.csv"):
+        frame.to_csv(tmp_path / name, index=False)
+
+    code, told = run("data", "pack", tmp_path, "--out", tmp_path / "p")
+    assert code == BAD_INPUT
+    assert "Expected each symbol once, got W00 again" in told.err
