@@ -10,6 +10,7 @@ from closecast.forecast import LEVELS, Forecast
 from closecast.testing import Cheat, random_walk
 from closecast.windows.index import cutoffs_with_targets
 from closecast.windows.leakage import (
+    PROBE_DATES,
     adjustment_invariance,
     future_perturbation,
     require_no_leak,
@@ -84,6 +85,21 @@ def test_an_honest_forecaster_passes_every_test(bars, cutoffs):
 
     assert [r.name for r in results if not r.passed] == []
     require_no_leak(results)
+
+
+def test_the_panel_as_it_is_is_forecast_once_for_each_probe(bars, cutoffs):
+    """All tests together compare with the same forecasts, each made once."""
+    asked = []
+
+    class Watched(Honest):
+        def forecast(self, some, rows):
+            asked.append(some)
+            return super().forecast(some, rows)
+
+    run_leak_tests(Watched(), bars, cutoffs)
+
+    assert sum(some is bars for some in asked) == PROBE_DATES
+    assert len(asked) == 3 * PROBE_DATES + 1
 
 
 def test_reading_the_future_is_caught(bars, cutoffs):

@@ -65,12 +65,30 @@ def target_sessions(
     rows = cutoffs[:, None] + np.arange(1, horizon + 1)  # (window, horizon)
     beyond = rows - bars.ends[cutoffs][:, None]
     sessions = bars.dates[np.minimum(rows, len(bars) - 1)]
-    for symbol in np.unique(bars.symbol_ids[cutoffs[beyond[:, -1] >= 0]]):
-        start, end = bars.offsets[symbol], bars.offsets[symbol + 1]
-        future = next_sessions(bars.dates[start:end], horizon, calendar)
-        here = (beyond >= 0) & (bars.symbol_ids[cutoffs] == symbol)[:, None]
-        sessions[here] = future[beyond[here]]
+    ahead = beyond >= 0
+    if ahead.any():
+        ids = bars.symbol_ids[cutoffs]
+        symbols = np.unique(ids[ahead[:, -1]])
+        future = _futures(bars, symbols, horizon, calendar)
+        place = np.broadcast_to(np.searchsorted(symbols, ids)[:, None], rows.shape)
+        sessions[ahead] = future[place[ahead], beyond[ahead]]
     return np.asarray(sessions)
+
+
+def _futures(
+    bars: Bars, symbols: Int[np.ndarray, " symbol"], horizon: int, calendar: str
+) -> Shaped[np.ndarray, "symbol horizon"]:
+    # symbols of one exchange have the same dates: its calendar is asked once
+    known: dict[bytes, Shaped[np.ndarray, " session"]] = {}
+    futures = []
+    for symbol in symbols:
+        start, end = bars.offsets[symbol], bars.offsets[symbol + 1]
+        recent = bars.dates[max(start, end - RECENT) : end]
+        key = recent.tobytes()
+        if key not in known:
+            known[key] = next_sessions(recent, horizon, calendar)
+        futures.append(known[key])
+    return np.stack(futures)
 
 
 def next_sessions(

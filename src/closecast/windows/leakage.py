@@ -4,7 +4,7 @@ Each test changes what must not matter and compares forecasts. None of them know
 how the forecaster works, so anybody's can be tested.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -55,10 +55,13 @@ def run_leak_tests(
     Returns:
         One result a test.
     """
+    untouched = [
+        forecaster.forecast(bars, known) for _, known in _probes(bars, cutoffs)
+    ]
     return [
-        future_perturbation(forecaster, bars, cutoffs, seed),
-        truncation(forecaster, bars, cutoffs),
-        adjustment_invariance(forecaster, bars, cutoffs),
+        future_perturbation(forecaster, bars, cutoffs, seed, untouched=untouched),
+        truncation(forecaster, bars, cutoffs, untouched=untouched),
+        adjustment_invariance(forecaster, bars, cutoffs, untouched=untouched),
     ]
 
 
@@ -67,6 +70,8 @@ def future_perturbation(
     bars: Bars,
     cutoffs: Int[np.ndarray, " window"],
     seed: int = 0,
+    *,
+    untouched: Sequence[Forecast] | None = None,
 ) -> LeakResult:
     """Replace every bar after a date by noise: no earlier forecast may move a bit.
 
@@ -75,15 +80,16 @@ def future_perturbation(
         bars: The panel.
         cutoffs: Rows to forecast at.
         seed: Seed of the noise.
+        untouched: Forecasts of the probes from the panel as it is, where they are
+            there already; otherwise they are made.
 
     Returns:
         The result.
     """
     moved = 0
     probes = _probes(bars, cutoffs)
-    for date, known in probes:
+    for (date, known), before in _with_forecasts(forecaster, bars, probes, untouched):
         noisy = _with_noise(bars, bars.dates > date, seed)
-        before = forecaster.forecast(bars, known)
         moved += _differing(before, forecaster.forecast(noisy, known))
     return LeakResult(
         "future_perturbation",
@@ -94,7 +100,11 @@ def future_perturbation(
 
 
 def truncation(
-    forecaster: Forecaster[Bars], bars: Bars, cutoffs: Int[np.ndarray, " window"]
+    forecaster: Forecaster[Bars],
+    bars: Bars,
+    cutoffs: Int[np.ndarray, " window"],
+    *,
+    untouched: Sequence[Forecast] | None = None,
 ) -> LeakResult:
     """Cut the panel at a date: forecasts equal those from the whole panel.
 
@@ -102,16 +112,16 @@ def truncation(
         forecaster: What is tested.
         bars: The panel.
         cutoffs: Rows to forecast at.
+        untouched: As in ``future_perturbation``.
 
     Returns:
         The result.
     """
     moved = 0
     probes = _probes(bars, cutoffs)
-    for date, known in probes:
+    for (date, known), before in _with_forecasts(forecaster, bars, probes, untouched):
         keep = bars.dates <= date
         shifted = (np.cumsum(keep) - 1)[known]
-        before = forecaster.forecast(bars, known)
         moved += _differing(before, forecaster.forecast(bars.select(keep), shifted))
     return LeakResult(
         "truncation",
@@ -121,7 +131,11 @@ def truncation(
 
 
 def adjustment_invariance(
-    forecaster: Forecaster[Bars], bars: Bars, cutoffs: Int[np.ndarray, " window"]
+    forecaster: Forecaster[Bars],
+    bars: Bars,
+    cutoffs: Int[np.ndarray, " window"],
+    *,
+    untouched: Sequence[Forecast] | None = None,
 ) -> LeakResult:
     """Multiply prices by 7.3 and divide volumes: returns forecast stay the same.
 
@@ -132,15 +146,17 @@ def adjustment_invariance(
         forecaster: What is tested.
         bars: The panel.
         cutoffs: Rows to forecast at.
+        untouched: As in ``future_perturbation``.
 
     Returns:
         The result.
     """
     values = bars.values * ADJUSTMENT
     values[:, VOLUME] = bars.values[:, VOLUME] / ADJUSTMENT
-    _, known = _probes(bars, cutoffs)[-1]
+    probes = _probes(bars, cutoffs)[-1:]
+    last = None if untouched is None else untouched[-1:]
+    ((_, known), original) = _with_forecasts(forecaster, bars, probes, last)[0]
     adjusted = forecaster.forecast(_replaced(bars, values), known)
-    original = forecaster.forecast(bars, known)
     spread = np.ptp(original.quantiles, axis=2).max() + 1e-12
     drift = float(np.abs(adjusted.quantiles - original.quantiles).max() / spread)
     return LeakResult(
@@ -226,6 +242,17 @@ def _probes(bars: Bars, cutoffs: Int[np.ndarray, " window"]) -> list[Probe]:
         (date, newest[bars.dates[newest] <= date][-PROBE_CUTOFFS:])
         for date in np.unique(picked)
     ]
+
+
+def _with_forecasts(
+    forecaster: Forecaster[Bars],
+    bars: Bars,
+    probes: list[Probe],
+    untouched: Sequence[Forecast] | None,
+) -> list[tuple[Probe, Forecast]]:
+    if untouched is None:
+        untouched = [forecaster.forecast(bars, known) for _, known in probes]
+    return list(zip(probes, untouched, strict=True))
 
 
 def _with_noise(bars: Bars, replaced: Bool[np.ndarray, " row"], seed: int) -> Bars:
