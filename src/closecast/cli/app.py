@@ -8,6 +8,7 @@ import typer
 from closecast.cli.backtest import backtest
 from closecast.cli.data import app as data_app
 from closecast.cli.engine import engine
+from closecast.cli.export import export
 from closecast.cli.options import AsJson, ModelFolder, Prices, read, with_settings
 from closecast.cli.pack import pack
 from closecast.cli.screen import say, say_json, training_progress
@@ -32,6 +33,7 @@ data_app.command()(pack)
 app.command()(sweep)
 app.command()(compare)
 app.command()(engine)
+app.command()(export)
 app.add_typer(runs_app, name="runs", help="Look at the runs of this machine.")
 
 
