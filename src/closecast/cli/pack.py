@@ -18,12 +18,12 @@ def pack(
 
     Files are read one at a time, each with all bars of its symbols.
     """
-    from closecast.market.readers import bars_of
+    from closecast.market.panels import bars_of
     from closecast.market.readers.source import files_of
     from closecast.windows.on_disk import write_panel
 
-    files, _ = files_of(Path(prices))
-    panel = write_panel(out, (bars_of(file) for file in files))
+    sources = files_of(Path(prices))[0] if Path(prices).is_dir() else [prices]
+    panel = write_panel(out, (bars_of(source) for source in sources))
     if as_json:
         say_json({"panel": str(out), "symbols": len(panel.symbols), "bars": len(panel)})
     else:
