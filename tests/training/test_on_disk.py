@@ -5,7 +5,7 @@ import pytest
 
 from closecast.engine import shuffle
 from closecast.engine.native import supported
-from closecast.errors import TrainingError
+from closecast.errors import SettingError, TrainingError
 from closecast.testing import random_walk
 from closecast.training.model import train_fleet
 from closecast.training.on_disk import train_on_disk
@@ -79,4 +79,13 @@ def test_a_batch_larger_than_the_data_is_refused(panel):
     """The message says how many windows there are."""
     settings = Settings(batch_size=5000)
     with pytest.raises(TrainingError, match=r"at most the .* windows, got 5000"):
+        train_on_disk(panel, settings, panel.split(settings.window_spec))
+
+
+@pytest.mark.parametrize("setting", [{"states": "all"}, {"mean": "shrunk"}])
+def test_what_needs_bars_in_memory_is_refused(panel, setting):
+    """No setting is silently left out."""
+    settings = Settings(**SMALL, **setting)
+    (name,) = setting
+    with pytest.raises(SettingError, match=f"Expected {name} to be .* on disk"):
         train_on_disk(panel, settings, panel.split(settings.window_spec))

@@ -42,6 +42,11 @@ def export_onnx(model: TrainedModel, path: Path | str) -> Path:
         notes["residual_scale"] = json.dumps(
             [None if spread is None else spread.tolist() for spread in spreads]
         )
+    shares = [member.mean_share for member in model.members]
+    if any(share is not None for share in shares):
+        notes["mean_share"] = json.dumps(
+            [None if share is None else share.tolist() for share in shares]
+        )
     networks = [member.weights for member in model.members]
     content = onnx_bytes(settings.network, settings.context_length, networks, notes)
     write_durably(Path(path), content)

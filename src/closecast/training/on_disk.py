@@ -13,7 +13,7 @@ from jaxtyping import Float, Int, Shaped
 
 from closecast.engine import choose_engine
 from closecast.engine.fleet import Engine, Member, Progress, TrainedMember
-from closecast.errors import TrainingError
+from closecast.errors import SettingError, TrainingError
 from closecast.training.model import TrainedModel, by_seed, ensemble
 from closecast.training.settings import Settings
 from closecast.windows.on_disk import DiskPanel
@@ -42,9 +42,11 @@ def train_on_disk(
         The model.
 
     Raises:
-        SettingError: The engine or the device is not there.
+        SettingError: The engine or the device is not there, or a setting needs the
+            bars in memory.
         TrainingError: A batch is larger than the data, or the training diverged.
     """
+    _refuse_what_needs_bars(settings)
     if settings.batch_size > len(split.train):
         raise TrainingError(
             f"Expected batch_size to be at most the {len(split.train)} training "
@@ -65,6 +67,15 @@ def train_on_disk(
     if isinstance(model, TrainingError):
         raise model
     return model
+
+
+def _refuse_what_needs_bars(settings: Settings) -> None:
+    for name, needed in (("states", "none"), ("mean", "free")):
+        if getattr(settings, name) != needed:
+            raise SettingError(
+                f"Expected {name} to be {needed} over a panel on disk, got "
+                f"{getattr(settings, name)!r}. Leave it out, or train in memory."
+            )
 
 
 def _model(
