@@ -1,30 +1,38 @@
 """Kill a writer at random moments and see whether the store lost anything.
 
 A writer process imports, appends, refreshes and compacts without end, and says on a
-pipe what is acknowledged: the number of the batch and the content hash that it led to.
-It is killed with SIGKILL after a random time. A fresh process then opens the store,
-verifies every checksum, and looks for each acknowledged batch, whole. The store lives
-on from kill to kill.
+pipe what is acknowledged. It is killed with SIGKILL after a random time. A new process
+then opens the store, verifies every checksum, and looks for each acknowledged batch,
+value by value. The store lives on from kill to kill.
 
     python benchmarks/store_crash.py --out benchmarks/results/store_crash.json
 """
 
 import argparse
 import json
+import os
 import random
-import select
 import signal
-import subprocess
+import sqlite3
 import sys
 import tempfile
 import time
+import traceback
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
+from typing import TextIO
 
+import filelock
 import numpy as np
+import pyarrow.parquet
+from machine import machine
 
 from closecast.market.bars import Bars, from_columns
 from closecast.market.store import Store
+
+LOADED = (filelock, pyarrow.parquet, sqlite3)
+"""What a store loads when it is used, loaded before any process begins."""
 
 SYMBOLS, ROWS = 25, 20
 """A batch has 500 rows."""
@@ -139,23 +147,55 @@ def missing(store: Store, bars: dict[str, int], ack: dict[str, int]) -> list[str
     return [] if same else [f"changed: {name}"]
 
 
+def forked(do: Callable[[], None]) -> tuple[int, TextIO]:
+    """Do something in a new process; give its number and what it says.
+
+    The parent has loaded the libraries and never opened a store, so that a process
+    costs little and knows nothing.
+    """
+    read, write_ = os.pipe()
+    sys.stdout.flush()
+    process = os.fork()
+    if process:
+        os.close(write_)
+        return process, os.fdopen(read)
+    os.close(read)
+    status = 1
+    try:
+        sys.stdout = os.fdopen(write_, "w")
+        do()
+        sys.stdout.flush()
+        status = 0
+    except BaseException:  # the parent sees the status, and a person the reason
+        traceback.print_exc()
+    finally:
+        os._exit(status)
+
+
 def kill_one(path: Path, run: int, after_s: float) -> tuple[str, list[dict[str, int]]]:
     """Start a writer, kill it after a while; give what it did and what it said."""
-    command = [sys.executable, __file__, "--write", str(path), "--run", str(run)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as writer:
-        stdout = writer.stdout
-        if stdout is None or json.loads(stdout.readline())["what"] != "open":
-            raise SystemExit("the writer did not start")
-        deadline = time.monotonic() + after_s
-        while (left := deadline - time.monotonic()) > 0:
-            select.select([], [], [], left)
-        if writer.poll() is not None:
-            raise SystemExit(f"the writer ended by itself: {writer.returncode}")
-        writer.send_signal(signal.SIGKILL)
-        lines = [json.loads(line) for line in stdout.read().splitlines() if line]
+    writer, said = forked(lambda: write(path, run))
+    if json.loads(said.readline() or "{}").get("what") != "open":
+        raise SystemExit("the writer did not start")
+    time.sleep(after_s)
+    os.kill(writer, signal.SIGKILL)
+    _, status = os.waitpid(writer, 0)
+    if os.waitstatus_to_exitcode(status) != -signal.SIGKILL:
+        raise SystemExit(f"the writer ended by itself: {status}")
+    with said:
+        lines = [json.loads(line) for line in said.read().splitlines() if line]
     last = lines[-1] if lines else {"what": "begin", "deed": "start"}
     at = last["deed"] if last["what"] == "begin" else "between"
     return at, [line for line in lines if line["what"] == "ack" and "number" in line]
+
+
+def reopened(path: Path, acknowledged: list[dict[str, int]]) -> tuple[bool, list[str]]:
+    """Check a store in a new process; say whether it opened, and what is wrong."""
+    checker, said = forked(lambda: print(*check(path, acknowledged), sep="\n"))
+    with said:
+        lines = [line for line in said.read().splitlines() if line]
+    _, status = os.waitpid(checker, 0)
+    return status == 0, lines
 
 
 def torture(kills: int, seed: int, folder: Path, longest_s: float) -> dict[str, object]:
@@ -179,17 +219,13 @@ def torture(kills: int, seed: int, folder: Path, longest_s: float) -> dict[str, 
         moments[moment] += 1
         counts["acknowledged"] += len(acks)
         acknowledged |= {ack["number"]: ack for ack in acks}
-        command = [sys.executable, __file__, "--check", str(store)]
-        text = json.dumps(list(acknowledged.values()))
-        done = subprocess.run(
-            command, input=text, capture_output=True, text=True, check=False
-        )
-        counts["reopened" if done.returncode == 0 else "unreadable"] += 1
-        for line in done.stdout.splitlines():
+        opened, lines = reopened(store, list(acknowledged.values()))
+        counts["reopened" if opened else "unreadable"] += 1
+        for line in lines:
             counts[line.split(":")[0] if ":" in line else "damaged"] += 1
             print(f"run {run}: {line}", file=sys.stderr)
-        if done.returncode:
-            print(f"run {run}: {done.stderr}", file=sys.stderr)
+        if (run + 1) % 20 == 0:
+            print(f"{run + 1} kills, {dict(counts)}", file=sys.stderr, flush=True)
     names = ("acknowledged", "reopened", "unreadable", "lost", "torn", "changed")
     return {
         "kills": kills,
@@ -200,23 +236,13 @@ def torture(kills: int, seed: int, folder: Path, longest_s: float) -> dict[str, 
 
 
 def main() -> None:
-    """Be the writer, the checker, or the one who kills."""
+    """Kill, count and say it."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--kills", type=int, default=300)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--longest", type=float, default=2.0, help="seconds")
     parser.add_argument("--out", type=Path)
-    parser.add_argument("--write", type=Path)
-    parser.add_argument("--run", type=int, default=0)
-    parser.add_argument("--check", type=Path)
     arguments = parser.parse_args()
-    if arguments.write:
-        write(arguments.write, arguments.run)
-    if arguments.check:
-        print("\n".join(check(arguments.check, json.load(sys.stdin))), end="")
-        return
-    from machine import machine
-
     with tempfile.TemporaryDirectory() as folder:
         found = torture(
             arguments.kills, arguments.seed, Path(folder), arguments.longest

@@ -18,6 +18,7 @@ from closecast.market.findings import Finding, TableError
 from closecast.market.readers.format import NO_HINTS, Hints, roles_in
 from closecast.market.readers.source import PARQUET_SUFFIXES, files_of
 from closecast.market.readers.table import read_bars
+from closecast.market.readers.typed import typed_bars
 
 OnFile = Callable[[int, int], None]
 """Told how many files are done, and of how many."""
@@ -137,8 +138,12 @@ def _pieces(path: Path, hints: Hints) -> Iterator[Part]:
 def _piece(path: Path, piece: Any, start: int, name: str | None) -> Part:  # noqa: ANN401
     import pyarrow as pa  # type: ignore[import-untyped]
 
+    rows = pa.Table.from_batches([piece])
+    bars = typed_bars(rows, name)
+    if bars is not None:
+        return Part(path=path, bars=bars)
     try:
-        reading = read_bars(pa.Table.from_batches([piece]), symbol=name)
+        reading = read_bars(rows, symbol=name)
     except TableError as error:
         trouble = TableError(_placed(error.finding, path, start))
         return Part(path=path, bars=None, trouble=str(trouble))

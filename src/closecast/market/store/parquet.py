@@ -22,7 +22,7 @@ from closecast.market.store.symbols import SymbolTable
 
 BUCKETS = 64
 
-GROUP = 32_768
+GROUP = 8_192
 """Rows of a row group in a bucket: what one symbol costs to read."""
 
 BULK = 100_000
@@ -291,6 +291,8 @@ def _read(
     import pyarrow as pa
     import pyarrow.parquet as pq
 
+    if buckets is not None and buckets.isdisjoint(entry.groups):
+        return nothing()
     try:
         with pq.ParquetFile(
             path, read_dictionary=["symbol"], page_checksum_verification=True

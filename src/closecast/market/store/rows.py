@@ -59,6 +59,17 @@ class Rows:
             batches=self.batches[keep],
         )
 
+    def of(self, wanted: Shaped[np.ndarray, " name"]) -> "Rows":
+        """Keep some symbols.
+
+        Args:
+            wanted: Their names; of those without a row nothing is found.
+
+        Returns:
+            Their rows.
+        """
+        return self.take(np.flatnonzero(np.isin(self.names, wanted)[self.ids]))
+
     def to_bars(self) -> Bars:
         """Give the panel, checked as every panel is.
 

@@ -72,8 +72,7 @@ class Snapshot:
         for entry in self.manifest.files:
             if entry.is_small_delta:
                 small = self.small_delta(entry)
-                keep = None if names is None else np.isin(small.names, names)[small.ids]
-                parts.append(small if keep is None else small.take(keep))
+                parts.append(small if names is None else small.of(names))
             else:
                 path = self.folder / BARS / entry.name
                 parts.append(parquet.read_rows(path, entry, names))
@@ -99,8 +98,7 @@ class Snapshot:
         at = np.searchsorted(tail.names, names)
         starts, counts = tail.offsets[at], np.diff(tail.offsets)[at]
         near = (counts < cache.TAIL) | (tail.dates[starts] <= dates)
-        wanted = np.isin(tail.names, names[near])[tail.ids]
-        parts = [tail.take(wanted), self.rows(names[~near])]
+        parts = [tail.of(names[near]), self.rows(names[~near])]
         return _from(merged(parts), names, dates)
 
     def small_delta(self, entry: parquet.FileEntry) -> Rows:

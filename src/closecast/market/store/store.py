@@ -282,7 +282,7 @@ class Store:
                 _refuse_unknown(now.symbols, names, self.path)
             rows = now.tail() if sessions <= cache.TAIL else now.rows(names)
             if names is not None:
-                rows = rows.take(np.isin(rows.names, names)[rows.ids])
+                rows = rows.of(names)
             rows = cache.newest(rows, sessions)
             return adjust(rows, now.adjustments) if adjusted else rows
 
