@@ -20,7 +20,8 @@ import torch
 from machine import machine
 
 from closecast.engine.torch import ResidentPanel, _settled_torch
-from closecast.experiments import sweep as room
+from closecast.experiments import members as room
+from closecast.experiments.sweep import sweep
 from closecast.models.config import NetworkConfig
 from closecast.models.lstm import StackedLSTM, loss
 from closecast.testing import random_walk
@@ -95,7 +96,7 @@ def main() -> None:
     plain_loop(1)  # warm both
     with tempfile.TemporaryDirectory() as folder:
         swept = clock(
-            lambda: room.sweep(
+            lambda: sweep(
                 bars, grid, seeds=1, epochs=arguments.epochs, early_stopping=False,
                 out=Path(folder) / "run", index=Path(folder) / "index.sqlite",
             )

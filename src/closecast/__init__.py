@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from closecast.experiments.forecaster import Forecaster as Forecaster
+    from closecast.experiments.search import search as search
     from closecast.experiments.sweep import sweep as sweep
     from closecast.market.readers import read_prices as read_prices
     from closecast.market.sample import sample_prices as sample_prices
@@ -18,10 +19,18 @@ _HOMES = {
     "Forecaster": "closecast.experiments.forecaster",
     "read_prices": "closecast.market.readers",
     "sample_prices": "closecast.market.sample",
+    "search": "closecast.experiments.search",
     "sweep": "closecast.experiments.sweep",
 }
 
-__all__ = ["Forecaster", "__version__", "read_prices", "sample_prices", "sweep"]
+__all__ = [
+    "Forecaster",
+    "__version__",
+    "read_prices",
+    "sample_prices",
+    "search",
+    "sweep",
+]
 
 
 def __getattr__(name: str) -> object:

@@ -10,7 +10,7 @@ from rich.console import Console
 
 from closecast.cli.sweep import live_table
 from closecast.engine.fleet import Progress
-from closecast.experiments.sweep import MemberResult, SweepProgress
+from closecast.experiments.members import MemberResult, SweepProgress
 from closecast.market.readers import to_frame
 from closecast.testing import random_walk
 
@@ -150,3 +150,18 @@ def test_the_live_table_shows_the_best_first():
     assert text.index("member 2") < text.index("member 0")
     assert "12,345 windows/s, at most 1:15 left, 1 were done before" in text
     assert "member 4 epoch 3/9" in text
+
+
+def test_a_search_is_told_like_a_sweep(folder):
+    """A file of ranges in, a winner and a report out."""
+    (folder / "space.toml").write_text(
+        "hidden_size = 4\nepochs = 2\n[space]\ndropout = {low = 0.0, high = 0.5}\n"
+    )
+    index = ("--index", folder / "search.sqlite")
+    how = ("--trials", 3, "--batch", 2, "--sampler", "random", "--out", "search")
+    done = closecast("search", "space.toml", "prices.csv", *how, *index, cwd=folder)
+
+    assert done.returncode == 0, done.stderr
+    assert "(of 3, 0 retired)" in done.stdout
+    assert "Best of 3 models" in done.stdout
+    assert (folder / "search" / "report.html").exists()

@@ -14,14 +14,11 @@ import pytest
 import closecast as cc
 from closecast.engine.torch import TorchEngine
 from closecast.errors import ModelError, SettingError, TrainingError
-from closecast.experiments import sweep as room
+from closecast.experiments import members as room
 from closecast.experiments.index import Index
-from closecast.experiments.sweep import (
-    MemberResult,
-    choose_winner,
-    combine,
-    load_sweep,
-)
+from closecast.experiments.members import MemberResult
+from closecast.experiments.sweep import load_sweep
+from closecast.experiments.winner import choose_winner, combine
 from closecast.market.readers import to_frame
 from closecast.testing import random_walk
 from closecast.training.checkpoint import load

@@ -6,7 +6,8 @@ import pytest
 
 import closecast as cc
 from closecast.errors import ModelError
-from closecast.experiments.sweep import MemberResult, load_sweep
+from closecast.experiments.members import MemberResult
+from closecast.experiments.sweep import load_sweep
 from closecast.reports.sweep import (
     Curve,
     draw_curves,
@@ -44,11 +45,24 @@ def test_the_page_says_what_the_sweep_found(run):
 
     assert sweep.verdict in page
     assert f"<b>{sweep.winner}</b>" in page
-    assert page.count("<svg") == 3
+    assert page.count("<svg") == 4
     assert page.count("<tr") == 1 + 8
     assert "&lt;b&gt;prices&lt;/b&gt;" in page
     assert not re.search(r"(src|href)=\"(?!#|data:)", page)
     assert "<script" not in page
+
+
+def test_the_page_of_a_search_shows_proposals(tmp_path):
+    """A search has no grid to draw: its proposals and all settings at once instead."""
+    space = {"learning_rate": {"low": 0.001, "high": 0.1}, "optimizer": ["adam", "sgd"]}
+    cc.search(random_walk(2, 260), space, trials=4, out=tmp_path / "run",
+              index=tmp_path / "i", **QUICK)  # fmt: skip
+    page = write_sweep_report(tmp_path / "run").read_text()
+
+    assert "<h1>A search of learning_rate, optimizer</h1>" in page
+    assert "4 proposals of the sampler tpe" in page
+    assert page.count("<svg") == 2
+    assert "Validation loss of 4 proposals" in page
 
 
 def test_the_same_run_gives_the_same_page(run):

@@ -13,6 +13,7 @@ from closecast.cli.options import AsJson, ModelFolder, Prices, read, with_settin
 from closecast.cli.pack import pack
 from closecast.cli.screen import say, say_json, training_progress
 from closecast.cli.store import add_to as add_store
+from closecast.cli.search import search
 from closecast.cli.sweep import compare, runs_app, sweep
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ add_store(data_app)
 app.add_typer(data_app, name="data", help="Look at prices before anything is trained.")
 data_app.command()(pack)
 app.command()(sweep)
+app.command()(search)
 app.command()(compare)
 app.command()(engine)
 app.command()(export)

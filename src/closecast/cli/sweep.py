@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from closecast.cli.options import Prices, read
+from closecast.cli.options import AsJson, Prices, read
 from closecast.cli.screen import say, say_json
 
 if TYPE_CHECKING:
     from rich.table import Table
 
     from closecast.experiments.index import IndexedRun
-    from closecast.experiments.sweep import MemberResult, Sweep, SweepProgress
+    from closecast.experiments.members import MemberResult, SweepProgress
+    from closecast.experiments.sweep import Sweep
 
 SHOWN = 8
 """Members in the live table, the best so far."""
@@ -27,7 +28,6 @@ IndexFile = Annotated[
     Path | None,
     typer.Option("--index", help="The index of runs and trials; default: your own."),
 ]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of words.")]
 RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.")]
 
 runs_app = typer.Typer(help="Look at the runs of this machine.", no_args_is_help=True)
@@ -55,10 +55,9 @@ def sweep(
     """
     from closecast.experiments.grid import read_grid
     from closecast.experiments.sweep import sweep as run_sweep
-    from closecast.reports.sweep import write_sweep_report
 
     axes, seeds, settings = read_grid(grid)
-    with _live_table() as on_progress:
+    with live_progress() as on_progress:
         done = run_sweep(
             read(prices),
             axes,
@@ -70,6 +69,19 @@ def sweep(
             on_progress=on_progress,
             **settings,
         )
+    tell_sweep(done, out, as_json=as_json)
+
+
+def tell_sweep(done: "Sweep", out: Path, *, as_json: bool) -> None:
+    """Draw the report of a sweep or a search, and say what was found.
+
+    Args:
+        done: What was found.
+        out: Its run folder.
+        as_json: Whether to say it as JSON.
+    """
+    from closecast.reports.sweep import write_sweep_report
+
     report = write_sweep_report(out)
     if as_json:
         say_json(_summary(out, done))
@@ -210,8 +222,12 @@ def _steps(values: tuple[float, ...]) -> str:
 
 
 @contextmanager
-def _live_table() -> Iterator["Callable[[SweepProgress], None] | None"]:
-    # quiet where stderr is not a terminal
+def live_progress() -> Iterator["Callable[[SweepProgress], None] | None"]:
+    """Show a live table on a terminal; elsewhere nothing.
+
+    Yields:
+        What takes the progress.
+    """
     if not sys.stderr.isatty():
         yield None
         return

@@ -13,7 +13,7 @@ from typing import Any
 from closecast.errors import ModelError
 from closecast.experiments.index import Index
 from closecast.experiments.run import CONFIG, DATA, read_json
-from closecast.experiments.sweep import SWEEP
+from closecast.experiments.winner import SWEEP
 
 SCOREBOARD = "scoreboard.json"
 

@@ -7,7 +7,6 @@ validation loss, so all members must have the same loss over the same windows.
 import difflib
 import hashlib
 import itertools
-import json
 import math
 import re
 import tomllib
@@ -17,6 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from closecast.errors import SettingError
+from closecast.experiments.members import Candidate, Value
+from closecast.experiments.run import config_with_hash
 from closecast.models.config import require_whole
 from closecast.training.settings import Settings
 
@@ -38,23 +39,6 @@ INCOMPARABLE = {
     "seed": "the first seed is a setting, and their number is seeds",
 }
 """Settings that cannot be varied against each other, and why."""
-
-Value = str | int | float | bool
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GridMember:
-    """One model of a grid.
-
-    Attributes:
-        name: What files and tables call it.
-        values: Its place in the grid: a value of each varied setting.
-        settings: All its settings.
-    """
-
-    name: str
-    values: dict[str, Value]
-    settings: Settings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,7 +91,7 @@ class Grid:
                 f"Expected {name} to be one value or varied, got both. Keep it in "
                 "the grid or out of it."
             )
-        checked = {name: _axis(name, values) for name, values in axes.items()}
+        checked = {name: values_of(name, values) for name, values in axes.items()}
         grid = cls(base=base, axes=checked, seeds=int(seeds))
         if grid.size > MAX_UNASKED and not yes:
             raise SettingError(
@@ -127,7 +111,7 @@ class Grid:
         contexts = self.axes.get("context_length", (self.base.context_length,))
         return max(int(length) for length in contexts)
 
-    def members(self) -> list[GridMember]:
+    def members(self) -> list[Candidate]:
         """List the members: combinations in the order of the grid, seeds innermost.
 
         Returns:
@@ -142,8 +126,8 @@ class Grid:
             for seed in range(self.base.seed, self.base.seed + self.seeds):
                 settings = replace(self.base, **values, seed=seed)  # type: ignore[arg-type]
                 members.append(
-                    GridMember(
-                        name=_name(values, seed), values=values, settings=settings
+                    Candidate(
+                        name=member_name(values, seed), values=values, settings=settings
                     )
                 )
         return members
@@ -166,8 +150,7 @@ class Grid:
         }
         for name in self.axes:
             del config[name]
-        text = json.dumps(config, sort_keys=True, separators=(",", ":"))
-        return {"hash": hashlib.sha256(text.encode()).hexdigest(), **config}
+        return config_with_hash(config)
 
 
 def read_grid(path: Path) -> tuple[dict[str, Any], int, dict[str, Any]]:
@@ -199,7 +182,15 @@ def read_grid(path: Path) -> tuple[dict[str, Any], int, dict[str, Any]]:
     return axes, seeds, content
 
 
-def _axis(name: str, values: object) -> tuple[Value, ...]:
+def require_varied(name: str) -> None:
+    """Refuse a setting whose values cannot be compared in one experiment.
+
+    Args:
+        name: Name of the setting.
+
+    Raises:
+        SettingError: It is unknown or cannot be varied.
+    """
     known = [field.name for field in fields(Settings)]
     if name not in known:
         near = difflib.get_close_matches(str(name), known, n=1, cutoff=0.0)[0]
@@ -212,6 +203,23 @@ def _axis(name: str, values: object) -> tuple[Value, ...]:
             f"Expected a setting that can be compared in one grid, got {name}: "
             f"{INCOMPARABLE[name]}. Leave it out of the grid."
         )
+
+
+def values_of(name: str, values: object) -> tuple[Value, ...]:
+    """Check the values that a setting is varied over.
+
+    Args:
+        name: Name of the setting.
+        values: A list of them.
+
+    Returns:
+        The values as ``Settings`` keeps them.
+
+    Raises:
+        SettingError: The setting cannot be varied, or a value is out of its range or
+            named twice.
+    """
+    require_varied(name)
     if isinstance(values, str) or not hasattr(values, "__iter__"):
         raise SettingError(
             f"Expected a list of values for {name}, got {values!r}. Write "
@@ -230,7 +238,16 @@ def _axis(name: str, values: object) -> tuple[Value, ...]:
     return checked
 
 
-def _name(values: Mapping[str, Value], seed: int) -> str:
+def member_name(values: Mapping[str, Value], seed: int) -> str:
+    """Name a member by its values, so that the same model has the same name.
+
+    Args:
+        values: A value of each varied setting.
+        seed: Its seed.
+
+    Returns:
+        A name that folders take.
+    """
     parts = [f"{name}={value}" for name, value in {**values, "seed": seed}.items()]
     name = ",".join(re.sub(r"[^\w=.+-]", "_", part) for part in parts)
     if len(name) <= LONGEST_NAME:

@@ -1,6 +1,7 @@
 """A run: the folder that tells the whole story of a model and can be read again."""
 
 import csv
+import hashlib
 import io
 import json
 import os
@@ -137,6 +138,19 @@ def open_run(
         yield
 
 
+def config_with_hash(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Put the hash of a configuration before it.
+
+    Args:
+        config: Plain values, lists and tables of them.
+
+    Returns:
+        The same with ``hash``, SHA-256 of all of it.
+    """
+    text = json.dumps(config, sort_keys=True, separators=(",", ":"))
+    return {"hash": hashlib.sha256(text.encode()).hexdigest(), **config}
+
+
 def data_record(bars: Bars, source: str) -> dict[str, Any]:
     """Say which prices a run was made from.
 
@@ -232,7 +246,7 @@ def _flat(table: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     return flat
 
 
-def _to_toml(table: Mapping[str, Any]) -> str:
+def _to_toml(table: Mapping[str, Any], prefix: str = "") -> str:
     # values first: what follows a table's header belongs to it
     lines = [
         f"{name} = {json.dumps(value)}"
@@ -241,7 +255,8 @@ def _to_toml(table: Mapping[str, Any]) -> str:
     ]
     for name, value in table.items():
         if isinstance(value, Mapping):
-            lines += ["", f"[{name}]", _to_toml(value).rstrip("\n")]
+            header = f"[{prefix}{name}]"
+            lines += ["", header, _to_toml(value, f"{prefix}{name}.").rstrip("\n")]
     return "\n".join(lines) + "\n"
 
 

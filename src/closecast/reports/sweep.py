@@ -23,15 +23,10 @@ from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
 
 from closecast.errors import ModelError
-from closecast.experiments.grid import Value
+from closecast.experiments.members import MemberResult, Value
 from closecast.experiments.run import DATA, read_json
-from closecast.experiments.sweep import (
-    SWEEP,
-    Combination,
-    MemberResult,
-    Sweep,
-    load_sweep,
-)
+from closecast.experiments.sweep import Sweep, load_sweep
+from closecast.experiments.winner import SWEEP, Combination
 from closecast.reports.figures import (
     ACCENT,
     DRAWING,
@@ -50,6 +45,15 @@ MAX_SHOWN = 6
 
 MAX_ROWS = 50
 """Combinations and failures that a table lists."""
+
+MAX_LINES = 300
+"""Combinations that the parallel coordinates draw, evenly from best to worst."""
+
+LOG_FROM = 20.0
+"""Ratio of the largest to the least value from which an axis is logarithmic."""
+
+LEAST_GAP = 0.08
+"""Least distance of two words on an axis, as a share of its height."""
 
 REACH = 3.0
 """Pictures end at this many times the least error or the middle loss: one wild member
@@ -131,19 +135,27 @@ def render_sweep(
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    plane = plane_of(sweep)
     return environment.get_template(TEMPLATE).render(
         sweep=sweep,
         data=data,
-        errors=draw_errors(plane, sweep),
-        heat=draw_heat(plane),
-        facets=draw_curves(plane, curves),
+        **(_grid_pictures(sweep, curves) if sweep.search is None else {}),
+        history=None if sweep.search is None else draw_history(sweep),
+        parallel=draw_parallel(sweep) if len(sweep.axes) > 1 else None,
         combinations=[_row(one) for one in sweep.combinations[:MAX_ROWS]],
         hidden=max(0, len(sweep.combinations) - MAX_ROWS),
         failed=[one for one in sweep.members if one.diverged][:MAX_ROWS],
         num_failed=sum(one.diverged is not None for one in sweep.members),
         fixed=_fixed(sweep),
     )
+
+
+def _grid_pictures(sweep: Sweep, curves: Mapping[str, Curve]) -> dict[str, Markup]:
+    plane = plane_of(sweep)
+    return {
+        "errors": draw_errors(plane, sweep),
+        "heat": draw_heat(plane),
+        "facets": draw_curves(plane, curves),
+    }
 
 
 def plane_of(sweep: Sweep) -> Plane:
@@ -313,6 +325,111 @@ def _facet(
     if best is not None:
         axes.axvline(best, color=WARM, linestyle=":", linewidth=1.3)
     axes.grid(axis="y")
+
+
+def draw_history(sweep: Sweep) -> Markup:
+    """Draw the loss of each proposal in the order they were made, and the best so far.
+
+    Args:
+        sweep: A search.
+
+    Returns:
+        An ``<svg>``. Losses far above the rest lie on the upper edge.
+    """
+    losses = np.array([_mean_loss(one) for one in _in_order(sweep)])
+    numbers = np.arange(1, len(losses) + 1)
+    known = losses[np.isfinite(losses)]
+    low, middle = known.min(), np.median(known)
+    top = (
+        min(known.max(), low + REACH * (middle - low)) if middle > low else known.max()
+    )
+    with _panels(1, 1, 2.2, 6.0) as (figure, panels):
+        axes = panels[0][0]
+        shown = np.minimum(losses, top)
+        axes.plot(numbers, shown, "o", color=MUTED, markersize=3, label="proposal")
+        best = np.fmin.accumulate(losses)
+        axes.step(numbers, best, where="post", color=ACCENT, label="best so far")
+        axes.set(xlabel="proposal", ylabel="mean validation loss")
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.grid(axis="y")
+        _legend(figure, axes)
+        label = f"Validation loss of {len(losses)} proposals; the best is {low:.5g}."
+        return inline(figure, "history", label)
+
+
+def draw_parallel(sweep: Sweep) -> Markup:
+    """Draw each combination as a line through its settings to its validation loss.
+
+    Args:
+        sweep: A sweep or a search of two settings at least.
+
+    Returns:
+        An ``<svg>``. Darker is better, the winner's line stands out; what diverged
+        is not drawn.
+    """
+    trained = [one for one in sweep.combinations if one.mean_loss is not None]
+    drawn = [trained[at] for at in _spread(len(trained), MAX_LINES)]
+    winner = next(one for one in sweep.members if one.name == sweep.winner).values
+    names = [*sweep.axes, "validation loss"]
+    columns = [_positions([one.values[name] for one in drawn]) for name in sweep.axes]
+    columns.append(_positions([_mean_loss(one) for one in drawn]))
+    with _panels(1, 1, 2.8, max(4.5, 1.5 * len(names))) as (figure, panels):
+        axes = panels[0][0]
+        for place in reversed(range(len(drawn))):  # the best on top
+            heights = [heights[place] for heights, _ in columns]
+            won = drawn[place].values == winner
+            shade = 0.1 + 0.6 * (1 - place / max(1, len(drawn) - 1)) ** 2
+            colour, alpha = (WARM, 1.0) if won else (ACCENT, shade)
+            width = 2.2 if won else 1.0
+            axes.plot(heights, color=colour, alpha=alpha, linewidth=width)
+        for at, (_, ticks) in enumerate(columns):
+            axes.axvline(at, color=RULE, linewidth=1, zorder=0)
+            for height, text in ticks:
+                axes.text(at + 0.03, height, text, fontsize=7.5, va="center", color=INK)
+        axes.set_xticks(range(len(names)), names)
+        axes.set(xlim=(-0.1, len(names) - 0.6), ylim=(-0.05, 1.05), yticks=[])
+        label = (
+            f"{len(drawn)} combinations, each a line through {', '.join(names)}; the "
+            "winner's stands out."
+        )
+        return inline(figure, "parallel", label)
+
+
+def _positions(
+    values: Sequence[Value],
+) -> tuple[list[float], list[tuple[float, str]]]:
+    # heights in [0, 1] of some values, and what an axis says at some heights
+    numbers = [one for one in values if isinstance(one, int | float)]
+    if len(numbers) < len(values) or any(isinstance(one, bool) for one in values):
+        names = sorted({str(one) for one in values})
+        rank = {name: at / max(1, len(names) - 1) for at, name in enumerate(names)}
+        return [rank[str(one)] for one in values], [(h, n) for n, h in rank.items()]
+    low, high = min(numbers), max(numbers)
+    log = low > 0 and high / low >= LOG_FROM
+    scale = np.log if log else np.asarray
+    span = float(scale(high) - scale(low)) or 1.0
+    height = {n: float(scale(n) - scale(low)) / span for n in sorted(set(numbers))}
+    ticks: list[tuple[float, str]] = []
+    for number, at in height.items():
+        if not ticks or at - ticks[-1][0] >= LEAST_GAP:
+            ticks.append((at, f"{number:.4g}"))
+    return [height[one] for one in numbers], ticks
+
+
+def _spread(count: int, most: int) -> list[int]:
+    places = np.linspace(0, count - 1, min(count, most))
+    return sorted({round(at) for at in places})
+
+
+def _mean_loss(one: Combination) -> float:
+    return np.nan if one.mean_loss is None else one.mean_loss
+
+
+def _in_order(sweep: Sweep) -> list[Combination]:
+    # combinations as they were proposed; they are kept best first
+    order = {tuple(one.values.values()): None for one in sweep.members}
+    found = {tuple(one.values.values()): one for one in sweep.combinations}
+    return [found[key] for key in order]
 
 
 def overfitting_epoch(members: Sequence[MemberResult]) -> float | None:

@@ -1,0 +1,53 @@
+"""``closecast search``: let Optuna propose settings, and judge the best honestly."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from closecast.cli.options import AsJson, Prices, read
+from closecast.cli.sweep import IndexFile, live_progress, tell_sweep
+
+
+def search(  # noqa: PLR0913, PLR0917  each is an option
+    space: Annotated[
+        Path,
+        typer.Argument(
+            metavar="SPACE.toml", help="Settings, and a table of ranges: the space."
+        ),
+    ],
+    prices: Prices,
+    out: Annotated[Path, typer.Option(help="Where the run goes.")],
+    trials: Annotated[int, typer.Option(help="Proposals.")] = 50,
+    sampler: Annotated[str, typer.Option(help="What proposes: tpe or random.")] = "tpe",
+    batch: Annotated[int, typer.Option(help="Proposals trained together.")] = 8,
+    storage: Annotated[
+        str | None, typer.Option(help="URL of an Optuna storage to copy trials to.")
+    ] = None,
+    index: IndexFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Search settings with Optuna; judge the best one honestly.
+
+    The same command again goes on with a search that was cut off.
+    """
+    from closecast.experiments.search import search as run_search
+    from closecast.experiments.space import read_space
+
+    axes, seeds, settings = read_space(space)
+    with live_progress() as on_progress:
+        done = run_search(
+            read(prices),
+            axes,
+            trials=trials,
+            sampler=sampler,
+            batch=batch,
+            seeds=seeds,
+            out=out,
+            index=index,
+            storage=storage,
+            source="sample" if prices == "sample" else Path(prices).name,
+            on_progress=on_progress,
+            **settings,
+        )
+    tell_sweep(done, out, as_json=as_json)

@@ -1,0 +1,249 @@
+"""The members of an experiment: models trained as fleets, each on the disk once done.
+
+Members that share their windows are trained together, and each is written as soon as
+its fleet is done: an experiment that was killed goes on with the members that are
+missing, and ends with the same bytes.
+"""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Int
+
+from closecast.engine import choose_engine
+from closecast.engine.fleet import Progress
+from closecast.errors import TrainingError
+from closecast.evaluation.scores import crps
+from closecast.experiments.index import Index
+from closecast.experiments.run import read_json, write_json
+from closecast.market.bars import Bars
+from closecast.training.checkpoint import save
+from closecast.training.model import Job, TrainedModel, train_each
+from closecast.training.settings import Settings
+from closecast.windows import Split, WindowData
+from closecast.windows.scaling import volatility
+
+MEMBERS, MEMBER = "members", "member.json"
+
+FLEET_SIZE = 16
+"""Members trained together: enough to fill an engine, few enough to lose by a kill."""
+
+MAX_SCORED = 4096
+"""Training windows that a member's error is measured on, evenly spaced."""
+
+Value = str | int | float | bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Candidate:
+    """One model that is to be trained.
+
+    Attributes:
+        name: What files and tables call it.
+        values: A value of each varied setting.
+        settings: All its settings.
+    """
+
+    name: str
+    values: dict[str, Value]
+    settings: Settings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MemberResult:
+    """What became of one member.
+
+    Attributes:
+        name: Its name.
+        values: Its value of each varied setting.
+        seed: Its seed.
+        diverged: Why it was retired; None if it was trained.
+        validation_loss: Its loss on validation, of the weights that were kept.
+        best_epoch: Epoch of the least validation loss.
+        epochs: Epochs that were run.
+        train_crps: CRPS on evenly spaced training windows, in units of volatility.
+        validation_crps: The same on all validation windows.
+    """
+
+    name: str
+    values: Mapping[str, Value]
+    seed: int
+    diverged: str | None = None
+    validation_loss: float | None = None
+    best_epoch: int | None = None
+    epochs: int | None = None
+    train_crps: float | None = None
+    validation_crps: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SweepProgress:
+    """Where an experiment stands.
+
+    Attributes:
+        size: Members in all.
+        results: Members that are done, earlier runs of the command included.
+        reused: How many of them were done before this command began.
+        running: The epoch that has just passed.
+        windows_per_s: Training windows stepped in a second, by this command.
+        left_s: Seconds left, were all members to run all their epochs.
+    """
+
+    size: int
+    results: tuple[MemberResult, ...]
+    reused: int
+    running: Progress | None
+    windows_per_s: float
+    left_s: float | None
+
+
+class Workshop:
+    """What the members of an experiment have in common while they are trained."""
+
+    def __init__(
+        self,
+        bars: Bars,
+        split: Split,
+        folder: Path,
+        ledger: Index,
+        on_progress: Callable[[SweepProgress], None] | None,
+    ) -> None:
+        self.bars, self.split, self.folder, self.ledger = bars, split, folder, ledger
+        self.on_progress = on_progress
+        self.done: dict[str, MemberResult] = {}
+        self.reused = self.size = self.epochs_run = self.epochs_left = 0
+        self.started = time.perf_counter()
+        count = min(MAX_SCORED, len(split.train))
+        spaced = np.linspace(0, len(split.train) - 1, count).astype(np.int64)
+        self.scored = split.train[spaced]
+
+    def train(self, members: Sequence[Candidate]) -> list[MemberResult]:
+        """Train the members that are not on the disk yet.
+
+        Args:
+            members: All members.
+
+        Returns:
+            What became of each, in the same order.
+        """
+        unknown = [member for member in members if member.name not in self.done]
+        for member in unknown:
+            path = self._home(member) / MEMBER
+            if path.exists():
+                self.done[member.name] = MemberResult(**read_json(path))
+                self.reused += 1
+        missing = [member for member in unknown if member.name not in self.done]
+        self.size = max(self.size, len(members))
+        self.epochs_left += sum(member.settings.epochs for member in missing)
+        self._report(None)
+        for fleet in _fleets(missing):
+            hashes = [member.settings.hash for member in fleet]
+            self.ledger.add_trials(self.bars.fingerprint, hashes)  # also if killed now
+            for member, outcome in zip(fleet, self._train_fleet(fleet), strict=True):
+                self._keep(member, outcome)
+        return [self.done[member.name] for member in members]
+
+    def _train_fleet(
+        self, fleet: Sequence[Candidate]
+    ) -> list[TrainedModel | TrainingError]:
+        jobs = [
+            Job(
+                name=member.name,
+                settings=member.settings,
+                train=self.split.train,
+                validation=self.split.validation,
+            )
+            for member in fleet
+        ]
+        return train_each(self.bars, jobs, self._on_epoch)
+
+    def _keep(self, member: Candidate, outcome: TrainedModel | TrainingError) -> None:
+        seed, home = member.settings.seed, self._home(member)
+        if isinstance(outcome, TrainingError):
+            home.mkdir(parents=True, exist_ok=True)
+            result = MemberResult(
+                name=member.name, values=member.values, seed=seed, diverged=str(outcome)
+            )
+            ran = 0
+        else:
+            save(outcome, home)
+            result = self._result(member, outcome)
+            ran = len(outcome.curve.train_loss)
+        write_json(home / MEMBER, asdict(result))  # last: now the member is done
+        self.done[member.name] = result
+        self.epochs_left -= member.settings.epochs - ran
+        self._report(None)
+
+    def _result(self, member: Candidate, model: TrainedModel) -> MemberResult:
+        curve = model.curve
+        kept = curve.best_epoch if model.settings.early_stopping else 0
+        return MemberResult(
+            name=member.name,
+            values=member.values,
+            seed=member.settings.seed,
+            validation_loss=curve.validation_loss[kept - 1],
+            best_epoch=curve.best_epoch,
+            epochs=len(curve.train_loss),
+            train_crps=mean_crps(model, self.bars, self.scored),
+            validation_crps=mean_crps(model, self.bars, self.split.validation),
+        )
+
+    def _home(self, member: Candidate) -> Path:
+        return self.folder / MEMBERS / member.name
+
+    def _on_epoch(self, progress: Progress) -> None:
+        self.epochs_run += 1
+        self.epochs_left -= 1
+        self._report(progress)
+
+    def _report(self, running: Progress | None) -> None:
+        if self.on_progress is None:
+            return
+        elapsed = time.perf_counter() - self.started
+        rate = self.epochs_run / elapsed
+        self.on_progress(
+            SweepProgress(
+                size=self.size,
+                results=tuple(self.done.values()),
+                reused=self.reused,
+                running=running,
+                windows_per_s=rate * len(self.split.train),
+                left_s=max(0, self.epochs_left) / rate if rate else None,
+            )
+        )
+
+
+def _fleets(members: Sequence[Candidate]) -> list[list[Candidate]]:
+    groups: dict[object, list[Candidate]] = {}
+    for member in members:
+        settings = member.settings
+        key = (settings.window_spec, settings.engine, settings.device)
+        groups.setdefault(key, []).append(member)
+    fleets = []
+    for group in groups.values():
+        engine = choose_engine(group[0].settings.engine, group[0].settings.device)
+        # the torch engine trains one after the other: alone, each is safe sooner
+        size = 1 if engine.name == "torch" else FLEET_SIZE
+        fleets += [group[at : at + size] for at in range(0, len(group), size)]
+    return fleets
+
+
+def mean_crps(
+    model: TrainedModel, bars: Bars, rows: Int[np.ndarray, " window"]
+) -> float:
+    """Score a model.
+
+    Args:
+        model: The model.
+        bars: The panel.
+        rows: Cutoffs whose targets have come.
+
+    Returns:
+        Mean CRPS over windows and steps, in units of volatility.
+    """
+    truth = WindowData.of(bars, model.settings.window_spec).target(rows)
+    losses = crps(model.forecast(bars, rows), truth) / volatility(bars)[rows][:, None]
+    return float(losses.mean())

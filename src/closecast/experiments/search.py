@@ -1,0 +1,274 @@
+"""A search: settings proposed from what earlier ones were worth, and one winner.
+
+Optuna proposes a batch, the batch is trained as a fleet, its losses are told, and so
+on. A proposal depends on its number and on the losses before it alone. So a search that
+was killed proposes the same again, trains nothing twice, and ends with the same bytes:
+it keeps no state of its own that could be lost.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from closecast.errors import SettingError
+from closecast.experiments.grid import MAX_UNASKED, member_name
+from closecast.experiments.index import Index
+from closecast.experiments.members import (
+    Candidate,
+    MemberResult,
+    SweepProgress,
+    Value,
+    Workshop,
+)
+from closecast.experiments.run import config_with_hash, data_record, open_run
+from closecast.experiments.space import SEEDS, Axis, Range, Space
+from closecast.experiments.sweep import Sweep, load_sweep, run_folder
+from closecast.experiments.winner import SWEEP, Plan, combine, conclude
+from closecast.market.panels import bars_of
+from closecast.models.config import require_choice, require_whole
+from closecast.training.checkpoint import versions
+from closecast.windows import WindowSpec, split_by_date
+
+if TYPE_CHECKING:
+    import optuna
+
+SAMPLERS = ("tpe", "random")
+
+JOURNAL = "optuna.journal"
+"""Every trial as Optuna writes it, so that its tools can read a search that is done."""
+
+STUDY = "closecast"
+
+
+def search(  # noqa: PLR0913  each is a choice of its own
+    prices: object,
+    space: Mapping[str, Any],
+    *,
+    trials: int = 50,
+    sampler: str = "tpe",
+    batch: int = 8,
+    seeds: int = SEEDS,
+    out: str | Path | None = None,
+    index: str | Path | None = None,
+    storage: str | None = None,
+    source: str = "prices",
+    on_progress: Callable[[SweepProgress], None] | None = None,
+    **settings: object,
+) -> Sweep:
+    """Search settings for the least validation loss and judge the best one honestly.
+
+    Called again with the same arguments after it was cut off, it goes on with the
+    members that are missing.
+
+    Args:
+        prices: A frame, a path or a panel; see ``closecast.read_prices``.
+        space: For each setting to vary a list of values, or a range such as
+            ``{"low": 1e-4, "high": 1e-1, "log": True}``.
+        trials: Proposals.
+        sampler: What proposes: ``"tpe"`` or ``"random"``.
+        batch: Proposals that are trained together, before any of their losses is told.
+        seeds: Seeds of each proposal; it is worth its mean loss over them.
+        out: Run folder to keep everything in; None keeps nothing on the disk.
+        index: The index that counts trials; see ``closecast.experiments.index``.
+        storage: URL of an Optuna storage that trials are copied to after each batch.
+        source: What the prices are called in the run.
+        on_progress: Called after each epoch and each member.
+        **settings: Settings that all candidates share.
+
+    Returns:
+        All members, and the winner with its verdict.
+
+    Raises:
+        BarsError: The prices break a rule.
+        SettingError: The space or a setting cannot be used, or the index cannot, or
+            Optuna is not installed.
+        ModelError: The folder is of another run, or a file in it is damaged.
+        WindowError: The prices are too short for the blocks.
+        TrainingError: No proposal was trained without divergence.
+        LeakageError: A forecast of the winner could have seen its own answer.
+
+    Source: Akiba et al. (2019), Optuna, doi:10.1145/3292500.3330701; Bergstra et al.
+    (2011), Algorithms for Hyper-Parameter Optimization, for the sampler "tpe".
+    """
+    require_whole("trials", trials, 1, MAX_UNASKED)
+    require_whole("batch", batch, 1, MAX_UNASKED)
+    require_choice("sampler", sampler, SAMPLERS)
+    plan, bars, ledger = Space.of(space, seeds, settings), bars_of(prices), Index(index)
+    spec = WindowSpec(context_length=plan.longest_context, horizon=plan.base.horizon)
+    split = split_by_date(bars, spec, plan.base.validation_start, plan.base.test_start)
+    plan = replace(
+        plan,
+        base=replace(
+            plan.base,
+            validation_start=str(split.validation_start),
+            test_start=str(split.test_start),
+        ),
+    )
+    how = {"sampler": sampler, "trials": trials, "batch": batch}
+    config = config_with_hash(
+        {**plan.to_config(), "search": how, "versions": versions()}
+    )
+    with (
+        run_folder(out) as folder,
+        open_run(folder, config, data_record(bars, source)),
+    ):
+        if out is not None:
+            size = trials * plan.seeds
+            ledger.add_run(folder, config["hash"], bars.fingerprint, size)
+        if not (folder / SWEEP).exists():
+            work = Workshop(bars, split, folder, ledger, on_progress)
+            work.size = trials * plan.seeds
+            with _optuna_quiet():
+                study = _Study(plan, sampler, storage)
+                for first in range(0, trials, batch):
+                    study.advance(work, min(batch, trials - first))
+                study.write_journal(folder / JOURNAL)
+            tried = Plan(
+                candidates=list(study.candidates.values()),
+                axes={name: study.tried(name) for name in plan.axes},
+                seeds=plan.seeds,
+                search=how,
+            )
+            conclude(work, tried, [work.done[name] for name in study.candidates])
+        return load_sweep(folder)
+
+
+class _Study:
+    """What was proposed so far, and what it was worth."""
+
+    def __init__(self, space: Space, sampler: str, storage: str | None) -> None:
+        import optuna
+
+        self.space, self.sampler = space, sampler
+        self.distributions = {n: _distribution(a) for n, a in space.axes.items()}
+        self.study = optuna.create_study()  # in memory: proposals can be made again
+        self.copy = None if storage is None else _shared_study(storage)
+        self.candidates: dict[str, Candidate] = {}
+
+    def advance(self, work: Workshop, count: int) -> None:
+        """Propose a batch, train it and tell what it was worth.
+
+        Args:
+            work: What trains.
+            count: Proposals.
+        """
+        trials = [self._ask() for _ in range(count)]
+        batches = [self._members(trial.params) for trial in trials]
+        fresh = {one.name: one for batch in batches for one in batch}
+        self.candidates |= fresh
+        work.train(list(fresh.values()))
+        for trial, batch in zip(trials, batches, strict=True):
+            self._tell(trial, [work.done[one.name] for one in batch])
+        if self.copy is not None:
+            _add_missing(self.copy, self.study.trials)
+
+    def tried(self, name: str) -> tuple[Value, ...]:
+        """List the values of a setting that were proposed, in order."""
+        values = dict.fromkeys(one.values[name] for one in self.candidates.values())
+        axis = self.space.axes[name]
+        order = None if isinstance(axis, Range) else axis.index
+        return tuple(sorted(values, key=order))
+
+    def write_journal(self, path: Path) -> None:
+        """Write all trials in the format of Optuna's journals, whole or not at all."""
+        from optuna.storages import JournalStorage
+        from optuna.storages.journal import JournalFileBackend
+
+        draft = path.with_name(f".{path.name}.tmp")
+        draft.unlink(missing_ok=True)
+        _add_missing(
+            _shared_study(JournalStorage(JournalFileBackend(str(draft)))),
+            self.study.trials,
+        )
+        draft.replace(path)
+
+    def _ask(self) -> "optuna.trial.Trial":
+        number = len(self.study.trials)
+        self.study.sampler = _sampler(self.sampler, self.space.base.seed, number)
+        return self.study.ask(self.distributions)
+
+    def _members(self, params: Mapping[str, Value]) -> list[Candidate]:
+        base, first = self.space.base, self.space.base.seed
+        values = {name: params[name] for name in self.space.axes}
+        return [
+            Candidate(
+                name=member_name(values, seed),
+                values=values,
+                settings=replace(base, **values, seed=seed),  # type: ignore[arg-type]
+            )
+            for seed in range(first, first + self.space.seeds)
+        ]
+
+    def _tell(
+        self, trial: "optuna.trial.Trial", results: Sequence[MemberResult]
+    ) -> None:
+        from optuna.trial import TrialState
+
+        (worth,) = combine(results)
+        if worth.diverged or worth.mean_loss is None:
+            self.study.tell(trial, state=TrialState.FAIL)
+        else:
+            self.study.tell(trial, worth.mean_loss)
+
+
+def _sampler(name: str, seed: int, number: int) -> "optuna.samplers.BaseSampler":
+    # a new one for each proposal: none has a state that a killed search would lose
+    from optuna import samplers
+
+    if name == "tpe":
+        # the others of a batch count as bad, so that it does not crowd in one place
+        return samplers.TPESampler(seed=seed + number, constant_liar=True)
+    return samplers.RandomSampler(seed=seed + number)
+
+
+def _distribution(axis: Axis) -> "optuna.distributions.BaseDistribution":
+    from optuna import distributions
+
+    if not isinstance(axis, Range):
+        return distributions.CategoricalDistribution(axis)
+    if axis.whole:
+        return distributions.IntDistribution(
+            int(axis.low), int(axis.high), log=axis.log
+        )
+    return distributions.FloatDistribution(axis.low, axis.high, log=axis.log)
+
+
+def _shared_study(storage: "str | optuna.storages.BaseStorage") -> "optuna.Study":
+    import optuna
+
+    try:
+        return optuna.create_study(
+            storage=storage, study_name=STUDY, load_if_exists=True
+        )
+    except Exception as error:  # each kind of storage has errors of its own
+        raise SettingError(
+            f"Expected an Optuna storage that can be opened, got {error} ({storage}). "
+            "Give a URL such as sqlite:///trials.db."
+        ) from error
+
+
+def _add_missing(
+    study: "optuna.Study", trials: Sequence["optuna.trial.FrozenTrial"]
+) -> None:
+    for trial in trials[len(study.trials) :]:
+        study.add_trial(trial)
+
+
+@contextmanager
+def _optuna_quiet() -> Iterator[None]:
+    # its own log of each trial would fill the screen beside ours
+    try:
+        import optuna
+    except ImportError as error:
+        raise SettingError(
+            "Expected Optuna to search with, got none installed. Install "
+            "closecast[search]."
+        ) from error
+    before = optuna.logging.get_verbosity()
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    try:
+        yield
+    finally:
+        optuna.logging.set_verbosity(before)

@@ -1,0 +1,186 @@
+"""The winner of an experiment: chosen on validation, judged with each trial counted.
+
+Only the winner is scored on the test block: looking at the others' scores would
+choose on it.
+"""
+
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from closecast.errors import TrainingError
+from closecast.evaluation.trials import correct_for_trials
+from closecast.experiments.forecaster import Forecaster
+from closecast.experiments.members import (
+    MEMBERS,
+    Candidate,
+    MemberResult,
+    Value,
+    Workshop,
+    mean_crps,
+)
+from closecast.experiments.run import write_forecast, write_json
+from closecast.training.checkpoint import METRICS, load, write_durably
+
+SWEEP = "sweep.json"
+
+FORMAT = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What an experiment tried.
+
+    Attributes:
+        candidates: Every model, each once.
+        axes: Values of each varied setting.
+        seeds: Seeds of each combination.
+        search: How candidates were proposed; None for all combinations of a grid.
+    """
+
+    candidates: Sequence[Candidate]
+    axes: Mapping[str, tuple[Value, ...]]
+    seeds: int
+    search: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Combination:
+    """The seeds of one combination of settings, together.
+
+    Attributes:
+        values: Value of each varied setting.
+        seeds: Seeds that were trained.
+        diverged: Seeds that diverged; then it cannot win.
+        mean_loss: Mean validation loss over the seeds; None without any.
+        sd_loss: Its standard deviation; None with fewer than two.
+        worst_loss: The greatest.
+    """
+
+    values: Mapping[str, Value]
+    seeds: int
+    diverged: int
+    mean_loss: float | None
+    sd_loss: float | None
+    worst_loss: float | None
+
+
+def combine(results: Sequence[MemberResult]) -> list[Combination]:
+    """Put the seeds of each combination together.
+
+    Args:
+        results: What became of the members.
+
+    Returns:
+        The best first: the least mean validation loss, those with a diverged seed
+        behind the others.
+    """
+    groups: dict[tuple[Value, ...], list[MemberResult]] = {}
+    for one in results:
+        groups.setdefault(tuple(one.values.values()), []).append(one)
+    return sorted((_combination(group) for group in groups.values()), key=_rank)
+
+
+def _combination(group: Sequence[MemberResult]) -> Combination:
+    losses = [one.validation_loss for one in group if one.validation_loss is not None]
+    return Combination(
+        values=group[0].values,
+        seeds=len(group),
+        diverged=len(group) - len(losses),
+        mean_loss=statistics.fmean(losses) if losses else None,
+        sd_loss=statistics.stdev(losses) if len(losses) > 1 else None,
+        worst_loss=max(losses, default=None),
+    )
+
+
+def _rank(one: Combination) -> tuple[int, float]:
+    return one.diverged, np.inf if one.mean_loss is None else one.mean_loss
+
+
+def choose_winner(results: Sequence[MemberResult]) -> MemberResult:
+    """Choose on validation: the best combination, and in it the best seed.
+
+    Args:
+        results: What became of the members.
+
+    Returns:
+        The winner.
+
+    Raises:
+        TrainingError: A seed of each combination diverged.
+    """
+    best = combine(results)[0]
+    if best.diverged:
+        first = next(one for one in results if one.diverged)
+        raise TrainingError(
+            f"Expected a combination whose seeds all train, got none (first: "
+            f"{first.diverged}) Mend the grid."
+        )
+    own = [one for one in results if one.values == best.values]
+    return min(own, key=_loss)
+
+
+def _loss(one: MemberResult) -> float:
+    return np.inf if one.validation_loss is None else one.validation_loss
+
+
+def conclude(work: Workshop, plan: Plan, results: Sequence[MemberResult]) -> None:
+    """Choose the winner, judge it on the test block and write what was found.
+
+    Args:
+        work: What trained the members.
+        plan: What was tried.
+        results: What became of the candidates, in the same order.
+
+    Raises:
+        TrainingError: No combination was trained without divergence.
+        LeakageError: A forecast of the winner could have seen its own answer.
+    """
+    winner, bars = choose_winner(results), work.bars
+    home = work.folder / MEMBERS / winner.name
+    model = load(home)
+    forecaster = Forecaster().adopt(model, bars, work.split)
+    forecaster.save(home)  # with its leak stamps
+    evaluation = forecaster.evaluate(bars)
+    # counted once more: an index that was lost or exchanged must not flatter
+    hashes = [candidate.settings.hash for candidate in plan.candidates]
+    work.ledger.add_trials(bars.fingerprint, hashes)
+    trials = work.ledger.trials(bars.fingerprint)
+    board = correct_for_trials(evaluation.scoreboard, len(set(hashes)), trials)
+    evaluation = replace(evaluation, scoreboard=board)
+    write_forecast(work.folder / "forecast.csv", forecaster.forecast(bars))
+    board_text = {**evaluation.to_dict(), "seeds": plan.seeds, "trials": trials}
+    write_json(work.folder / "scoreboard.json", board_text)
+    _write_metrics(work.folder, results)
+    document = {
+        "format": FORMAT,
+        "search": plan.search,
+        "axes": {name: list(values) for name, values in plan.axes.items()},
+        "seeds": plan.seeds,
+        "trials": trials,
+        "correction": "Bonferroni",
+        "winner": {
+            "name": winner.name,
+            "chosen_by": "least mean validation loss over seeds, then the best seed",
+            "test_crps": mean_crps(model, bars, work.split.test),
+        },
+        "verdict": board.verdict,
+        "why": list(evaluation.why),
+        "combinations": [asdict(one) for one in combine(results)],
+        "members": [asdict(one) for one in results],
+    }
+    write_json(work.folder / SWEEP, document)  # last: now the experiment is done
+
+
+def _write_metrics(folder: Path, results: Sequence[MemberResult]) -> None:
+    lines = []
+    for one in results:
+        if one.diverged is None:
+            text = (folder / MEMBERS / one.name / METRICS).read_text()
+            name = f'{{"member": "{one.name}", '
+            lines += [name + line[1:] for line in text.splitlines()]
+    write_durably(folder / METRICS, "".join(f"{line}\n" for line in lines).encode())

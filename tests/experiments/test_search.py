@@ -1,0 +1,219 @@
+"""A search proposes, trains, tells, and ends with the same bytes though it was cut."""
+
+import numpy as np
+import optuna
+import pytest
+
+import closecast as cc
+from closecast.errors import ModelError, SettingError, TrainingError
+from closecast.experiments import members as room
+from closecast.experiments.index import Index
+from closecast.testing import random_walk
+
+QUICK = {"hidden_size": 4, "epochs": 2, "optimizer": "sgd", "batch_size": 32}
+SPACE = {
+    "learning_rate": {"low": 1e-3, "high": 1e-1, "log": True},
+    "num_layers": {"low": 1, "high": 2},
+    "batch_norm": [True, False],
+}
+TRIALS = {"trials": 5, "batch": 2, "sampler": "random"}
+
+
+@pytest.fixture(scope="module")
+def bars():
+    """Two random walks."""
+    return random_walk(2, 260)
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory):
+    """A folder for runs and their index."""
+    return tmp_path_factory.mktemp("searches")
+
+
+@pytest.fixture(scope="module")
+def done(bars, home):
+    """A search that is done, in home / "run"."""
+    return cc.search(
+        bars, SPACE, out=home / "run", index=home / "i.sqlite", **TRIALS, **QUICK
+    )
+
+
+def tree(folder):
+    """Read every file of a folder but Optuna's journal, which knows the time."""
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file() and path.name != "optuna.journal"
+    }
+
+
+def test_proposals_lie_in_the_space(done):
+    """Each trained member is one of the space, and none is trained twice."""
+    for one in done.members:
+        assert 1e-3 <= one.values["learning_rate"] <= 1e-1
+        assert one.values["num_layers"] in {1, 2}
+        assert isinstance(one.values["num_layers"], int)
+        assert one.values["batch_norm"] in {True, False}
+    assert len({one.name for one in done.members}) == len(done.members) == 5
+    assert done.search == TRIALS
+
+
+def test_the_winner_has_the_least_loss_and_counts_all(done, home, bars):
+    """What was proposed is what it was chosen from."""
+    losses = {one.name: one.validation_loss for one in done.members}
+
+    assert done.winner == min(losses, key=losses.get)
+    assert done.trials == Index(home / "i.sqlite").trials(bars.fingerprint) == 5
+    assert "out of 5 models" in done.why[0]
+
+
+@pytest.mark.parametrize("sampler", ["tpe", "random"])
+def test_a_search_that_is_cut_off_ends_with_the_same_bytes(
+    bars, tmp_path, monkeypatch, sampler
+):
+    """Proposals are made again, members on the disk are not trained again."""
+    how = {**TRIALS, "sampler": sampler, "trials": 4}
+    given = {**how, **QUICK, "index": tmp_path / "i.sqlite"}
+    whole = cc.search(bars, SPACE, out=tmp_path / "whole", **given)
+    calls, train_each = [], room.train_each
+
+    def cut_off(bars, jobs, *rest):
+        calls.extend(job.name for job in jobs)
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        return train_each(bars, jobs, *rest)
+
+    monkeypatch.setattr(room, "train_each", cut_off)
+    with pytest.raises(KeyboardInterrupt):
+        cc.search(bars, SPACE, out=tmp_path / "cut", **given)
+    first = len(calls)
+    again = cc.search(bars, SPACE, out=tmp_path / "cut", **given)
+
+    assert again.winner == whole.winner
+    assert tree(tmp_path / "cut") == tree(tmp_path / "whole")
+    assert len(calls) - first == len(whole.members) - (first - 1)
+
+
+def test_a_proposal_that_was_made_before_is_not_trained_again(bars, tmp_path):
+    """Two combinations cannot make six members."""
+    done = cc.search(
+        bars,
+        {"batch_norm": [True, False]},
+        index=tmp_path / "i.sqlite",
+        **{**TRIALS, "trials": 6},
+        **QUICK,
+    )
+
+    assert len(done.members) == 2
+    assert done.trials == 2
+
+
+def test_a_proposal_is_worth_the_mean_of_its_seeds(bars, tmp_path):
+    """Optuna is told one loss for all the seeds of a proposal."""
+    url = f"sqlite:///{tmp_path / 'trials.db'}"
+    done = cc.search(
+        bars,
+        {"learning_rate": {"low": 0.01, "high": 0.1}},
+        seeds=2,
+        storage=url,
+        index=tmp_path / "i.sqlite",
+        **{**TRIALS, "trials": 2},
+        **QUICK,
+    )
+    study = optuna.load_study(study_name="closecast", storage=url)
+
+    assert len(done.members) == 4
+    for trial in study.trials:
+        losses = [
+            one.validation_loss
+            for one in done.members
+            if one.values["learning_rate"] == trial.params["learning_rate"]
+        ]
+        assert trial.value == pytest.approx(np.mean(losses))
+
+
+def test_optuna_reads_the_journal(done, home):
+    """What was searched can be looked at with Optuna's own tools."""
+    backend = optuna.storages.journal.JournalFileBackend(
+        str(home / "run" / "optuna.journal")
+    )
+    storage = optuna.storages.JournalStorage(backend)
+    study = optuna.load_study(study_name="closecast", storage=storage)
+
+    assert {trial.value for trial in study.trials} == {
+        one.validation_loss for one in done.members
+    }
+
+
+def test_a_diverged_proposal_is_retired(bars, tmp_path, monkeypatch):
+    """A wild learning rate is named, told as failed and cannot win."""
+    train_each = room.train_each
+
+    def diverging(bars, jobs, *rest):
+        return [
+            TrainingError("Expected finite losses, got nan.")
+            if job.settings.learning_rate == 1.0
+            else train_each(bars, [job], *rest)[0]
+            for job in jobs
+        ]
+
+    monkeypatch.setattr(room, "train_each", diverging)
+    done = cc.search(
+        bars,
+        {"learning_rate": [1.0, 0.01]},
+        index=tmp_path / "i.sqlite",
+        **{**TRIALS, "trials": 4},
+        **QUICK,
+    )
+    wild = next(one for one in done.members if one.values["learning_rate"] == 1.0)
+
+    assert "Expected finite losses" in wild.diverged
+    assert "learning_rate=0.01" in done.winner
+
+
+@pytest.mark.usefixtures("done")
+def test_a_run_of_another_search_is_refused(home, bars):
+    """The difference is shown before anything is trained."""
+    with pytest.raises(ModelError, match=r"search\.sampler: random there, tpe asked"):
+        cc.search(
+            bars,
+            SPACE,
+            out=home / "run",
+            index=home / "i.sqlite",
+            **{**TRIALS, "sampler": "tpe"},
+            **QUICK,
+        )
+
+
+@pytest.mark.parametrize(
+    ("space", "how", "words"),
+    [
+        ({}, {}, "Expected a space of at least one setting"),
+        ({"learning_rte": [1, 2]}, {}, "Did you mean 'learning_rate'"),
+        ({"head": ["point"]}, {}, "Expected a setting that can be compared"),
+        ({"hidden_size": [4]}, {}, "one value or varied, got both"),
+        ({"engine": {"low": 1, "high": 2}}, {}, "Expected engine to have a list"),
+        ({"dropout": {"low": 0.1}}, {}, "a range of low, high and log, got"),
+        ({"dropout": {"low": 0.1, "high": 0.2, "step": 1}}, {}, "Expected dropout"),
+        ({"dropout": {"low": 0.2, "high": 0.1}}, {}, "Expected high of dropout"),
+        ({"dropout": {"low": 0.1, "high": 1.5}}, {}, "Expected dropout to be a number"),
+        (
+            {"dropout": {"low": 0.0, "high": 0.1, "log": True}},
+            {},
+            "Expected low of dropout",
+        ),
+        ({"dropout": {"low": 0.1, "high": 0.2, "log": 1}}, {}, "log of dropout"),
+        (SPACE, {"sampler": "grid"}, "Expected sampler to be one of tpe, random"),
+        (SPACE, {"trials": 0}, "Expected trials to be a whole number"),
+        (SPACE, {"batch": 0}, "Expected batch to be a whole number"),
+        (SPACE, {"storage": "nowhere://x"}, "Expected an Optuna storage that can be"),
+    ],
+)
+def test_what_cannot_be_searched_is_refused(bars, tmp_path, space, how, words):
+    """Each with what was expected, before anything is trained."""
+    with pytest.raises(SettingError, match=words):
+        cc.search(
+            bars, space, index=tmp_path / "i.sqlite", **{**TRIALS, **how}, **QUICK
+        )
+    assert Index(tmp_path / "i.sqlite").trials(bars.fingerprint) == 0
