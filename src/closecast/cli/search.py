@@ -6,7 +6,14 @@ from typing import Annotated
 import typer
 
 from closecast.cli.options import AsJson, Prices, read
-from closecast.cli.sweep import IndexFile, live_progress, tell_sweep
+from closecast.cli.sweep import (
+    IndexFile,
+    Track,
+    TrackingUri,
+    live_progress,
+    require_tracking,
+    tell_sweep,
+)
 
 
 def search(  # noqa: PLR0913, PLR0917  each is an option
@@ -25,6 +32,8 @@ def search(  # noqa: PLR0913, PLR0917  each is an option
         str | None, typer.Option(help="URL of an Optuna storage to copy trials to.")
     ] = None,
     index: IndexFile = None,
+    track: Track = None,
+    tracking_uri: TrackingUri = None,
     as_json: AsJson = False,
 ) -> None:
     """Search settings with Optuna; judge the best one honestly.
@@ -34,6 +43,7 @@ def search(  # noqa: PLR0913, PLR0917  each is an option
     from closecast.experiments.search import search as run_search
     from closecast.experiments.space import read_space
 
+    require_tracking(track, tracking_uri)
     axes, seeds, settings = read_space(space)
     with live_progress() as on_progress:
         done = run_search(
@@ -50,4 +60,4 @@ def search(  # noqa: PLR0913, PLR0917  each is an option
             on_progress=on_progress,
             **settings,
         )
-    tell_sweep(done, out, as_json=as_json)
+    tell_sweep(done, out, (track, tracking_uri), as_json=as_json)

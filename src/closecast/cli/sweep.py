@@ -28,12 +28,19 @@ IndexFile = Annotated[
     Path | None,
     typer.Option("--index", help="The index of runs and trials; default: your own."),
 ]
+Track = Annotated[
+    str | None, typer.Option(help="Copy the run to mlflow or tensorboard.")
+]
+TrackingUri = Annotated[
+    str | None,
+    typer.Option(help="MLflow's tracking URI, or TensorBoard's folder."),
+]
 RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.")]
 
 runs_app = typer.Typer(help="Look at the runs of this machine.", no_args_is_help=True)
 
 
-def sweep(
+def sweep(  # noqa: PLR0913  each is an option
     grid: Annotated[
         Path,
         typer.Argument(
@@ -47,6 +54,8 @@ def sweep(
     yes: Annotated[
         bool, typer.Option("--yes", help="Train more than 10,000 members.")
     ] = False,
+    track: Track = None,
+    tracking_uri: TrackingUri = None,
     as_json: AsJson = False,
 ) -> None:
     """Train every combination of some settings; judge the best one honestly.
@@ -56,6 +65,7 @@ def sweep(
     from closecast.experiments.grid import read_grid
     from closecast.experiments.sweep import sweep as run_sweep
 
+    require_tracking(track, tracking_uri)
     axes, seeds, settings = read_grid(grid)
     with live_progress() as on_progress:
         done = run_sweep(
@@ -69,19 +79,49 @@ def sweep(
             on_progress=on_progress,
             **settings,
         )
-    tell_sweep(done, out, as_json=as_json)
+    tell_sweep(done, out, (track, tracking_uri), as_json=as_json)
 
 
-def tell_sweep(done: "Sweep", out: Path, *, as_json: bool) -> None:
-    """Draw the report of a sweep or a search, and say what was found.
+def require_tracking(tracker: str | None, uri: str | None) -> None:
+    """Refuse half of what copying a run needs, before anything is trained.
+
+    Args:
+        tracker: What ``--track`` says.
+        uri: What ``--tracking-uri`` says.
+
+    Raises:
+        SettingError: One is given without the other, or the tracker is unknown.
+    """
+    from closecast.errors import SettingError
+    from closecast.experiments.tracking import TRACKERS
+    from closecast.models.config import require_choice
+
+    if (tracker is None) != (uri is None):
+        raise SettingError(
+            f"Expected --track and --tracking-uri together, got {tracker} and {uri}. "
+            "Give both, or none."
+        )
+    if tracker is not None:
+        require_choice("--track", tracker, TRACKERS)
+
+
+def tell_sweep(
+    done: "Sweep", out: Path, tracking: tuple[str | None, str | None], *, as_json: bool
+) -> None:
+    """Draw the report of a sweep or a search, copy it, and say what was found.
 
     Args:
         done: What was found.
         out: Its run folder.
+        tracking: What to copy it to and where; None twice for nothing.
         as_json: Whether to say it as JSON.
     """
+    from closecast.experiments.tracking import track as copy
     from closecast.reports.sweep import write_sweep_report
 
+    tracker, uri = tracking
+    if tracker is not None and uri is not None:
+        copy(out, tracker, uri)
     report = write_sweep_report(out)
     if as_json:
         say_json(_summary(out, done))
@@ -157,6 +197,26 @@ def show(run: RunFolder, index: IndexFile = None, *, as_json: AsJson = False) ->
     say(f"  Models ever trained on these prices: {trials}")
     if described["verdict"]:
         say(f"  {described['winner']}: {described['verdict']}")
+
+
+@runs_app.command()
+def track(
+    run: RunFolder,
+    to: Annotated[str, typer.Option(help="mlflow or tensorboard.")],
+    uri: Annotated[
+        str, typer.Option(help="MLflow's tracking URI, or TensorBoard's folder.")
+    ],
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """Copy a run's models to MLflow or TensorBoard."""
+    from closecast.experiments.tracking import track as copy
+
+    count = copy(run, to, uri)
+    if as_json:
+        say_json({"copied": count, "to": to, "uri": uri})
+    else:
+        say(f"Copied to {to}: {count} models ({uri}).")
 
 
 @runs_app.command()
