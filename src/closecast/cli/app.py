@@ -11,9 +11,10 @@ from closecast.cli.engine import engine
 from closecast.cli.export import export
 from closecast.cli.options import AsJson, ModelFolder, Prices, read, with_settings
 from closecast.cli.pack import pack
+from closecast.cli.range_test import NOT_SET, range_test
 from closecast.cli.screen import say, say_json, training_progress
-from closecast.cli.store import add_to as add_store
 from closecast.cli.search import search
+from closecast.cli.store import add_to as add_store
 from closecast.cli.sweep import compare, runs_app, sweep
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ app.add_typer(data_app, name="data", help="Look at prices before anything is tra
 data_app.command()(pack)
 app.command()(sweep)
 app.command()(search)
+app.command("range-test")(with_settings(range_test, NOT_SET))
 app.command()(compare)
 app.command()(engine)
 app.command()(export)

@@ -1,7 +1,7 @@
 """What several commands take: prices, settings, ``--json``."""
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import fields
 from pathlib import Path
 from typing import Annotated, Any
@@ -22,17 +22,22 @@ ModelFolder = Annotated[Path, typer.Argument(help="A folder that train wrote.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of words.")]
 
 
-def with_settings(command: Callable[..., None]) -> Callable[..., None]:
+def with_settings(
+    command: Callable[..., None], without: Collection[str] = ()
+) -> Callable[..., None]:
     """Give a command one option for each setting; its last argument collects them.
 
     Args:
-        command: Takes ``settings``, a dictionary of those that were given.
+        command: Takes ``settings``, a dictionary of those that were given; a setting
+            that is an argument of its own is none of them.
+        without: Settings that it has no use for.
 
     Returns:
         A command whose signature typer reads.
     """
     signature = inspect.signature(command)
     own = [p for p in signature.parameters.values() if p.name != "settings"]
+    taken = {*signature.parameters, *without}
     options = [
         inspect.Parameter(
             field.name,
@@ -41,6 +46,7 @@ def with_settings(command: Callable[..., None]) -> Callable[..., None]:
             annotation=Annotated[field.type, typer.Option(rich_help_panel="Settings")],
         )
         for field in fields(Settings)
+        if field.name not in taken
     ]
 
     def run(**arguments: Any) -> None:  # noqa: ANN401  what typer parsed

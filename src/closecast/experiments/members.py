@@ -142,23 +142,13 @@ class Workshop:
         for fleet in _fleets(missing):
             hashes = [member.settings.hash for member in fleet]
             self.ledger.add_trials(self.bars.fingerprint, hashes)  # also if killed now
-            for member, outcome in zip(fleet, self._train_fleet(fleet), strict=True):
+            for member, outcome in zip(
+                fleet,
+                train_surviving(self.bars, fleet, self.split, self._on_epoch),
+                strict=True,
+            ):
                 self._keep(member, outcome)
         return [self.done[member.name] for member in members]
-
-    def _train_fleet(
-        self, fleet: Sequence[Candidate]
-    ) -> list[TrainedModel | TrainingError]:
-        jobs = [
-            Job(
-                name=member.name,
-                settings=member.settings,
-                train=self.split.train,
-                validation=self.split.validation,
-            )
-            for member in fleet
-        ]
-        return train_each(self.bars, jobs, self._on_epoch)
 
     def _keep(self, member: Candidate, outcome: TrainedModel | TrainingError) -> None:
         seed, home = member.settings.seed, self._home(member)
@@ -214,6 +204,35 @@ class Workshop:
                 left_s=max(0, self.epochs_left) / rate if rate else None,
             )
         )
+
+
+def train_surviving(
+    bars: Bars,
+    fleet: Sequence[Candidate],
+    split: Split,
+    on_epoch: Callable[[Progress], None] | None = None,
+) -> list[TrainedModel | TrainingError]:
+    """Train a fleet in which some may diverge.
+
+    Args:
+        bars: The panel.
+        fleet: What to train.
+        split: The blocks.
+        on_epoch: Called after each epoch of each network.
+
+    Returns:
+        For each candidate its model, or why there is none.
+    """
+    jobs = [
+        Job(
+            name=member.name,
+            settings=member.settings,
+            train=split.train,
+            validation=split.validation,
+        )
+        for member in fleet
+    ]
+    return train_each(bars, jobs, on_epoch)
 
 
 def _fleets(members: Sequence[Candidate]) -> list[list[Candidate]]:
