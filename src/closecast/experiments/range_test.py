@@ -17,7 +17,7 @@ from closecast.engine.fleet import Progress
 from closecast.errors import SettingError, TrainingError
 from closecast.experiments.index import Index
 from closecast.experiments.members import Candidate, train_surviving
-from closecast.market.readers import bars_of
+from closecast.market.panels import bars_of
 from closecast.models.config import require_number, require_whole
 from closecast.training.settings import Settings
 from closecast.windows import split_by_date
