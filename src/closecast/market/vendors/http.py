@@ -46,7 +46,9 @@ class Watch:
         """
         from requests.adapters import HTTPAdapter
 
-        send = HTTPAdapter.send
+        # as Any: its types are there in some environments and not in others
+        adapter_class: Any = HTTPAdapter
+        send = adapter_class.send
 
         def watched(adapter: Any, request: Any, **options: Any) -> Any:  # noqa: ANN401
             options["timeout"] = options.get("timeout") or self.timeout_s
@@ -55,7 +57,7 @@ class Watch:
                 refuse_error(self.last.status_code, self.last.headers)
             return self.last
 
-        HTTPAdapter.send = watched
+        adapter_class.send = watched
 
 
 def refuse_error(status: int, headers: Any) -> None:  # noqa: ANN401
