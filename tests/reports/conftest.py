@@ -34,6 +34,7 @@ def score_row(model: str, horizon: int) -> dict[str, Any]:
         "crps_raw": (0.0091 + worse / 90) * root,
         "mae": (0.0124 + worse / 500) * root,
         "rmse": (0.0181 - worse / 500) * root,
+        "coverage_50": 0.502 + 0.003 * horizon,
         "coverage_80": 0.793 + 0.004 * horizon + worse * 2,
         "coverage_95": 0.951 - 0.003 * horizon + worse / 2,
         "skill_crps_vs": {
@@ -42,11 +43,42 @@ def score_row(model: str, horizon: int) -> dict[str, Any]:
         "skill_rmse_vs": {
             name: -0.001 * place - gain / 4 for place, name in enumerate(others)
         },
+        "skill_crps_interval_vs": {
+            name: [0.02 - 0.012 * place - gain, 0.05 - 0.012 * place - gain]
+            for place, name in enumerate(others)
+        },
+        "skill_rmse_interval_vs": dict.fromkeys(others),
+        "in_mcs": model in {"closecast", "ewma_t"},
+        "in_mcs_mean": True,
         "dm_p_vs": {
             name: 0.0004 * 6 ** (place + horizon / 2) % 1
             for place, name in enumerate(others)
         },
         "dm_p_mean_vs": dict.fromkeys(others, None if horizon == 5 else 0.41),
+    }
+
+
+def calibration() -> dict[str, Any]:
+    """Write coverage by group, far off in one of them, and a level PIT."""
+    return {
+        "coverage": [
+            {
+                "group": group,
+                "horizon": horizon,
+                "nominal": nominal,
+                "coverage": nominal - (0.2 if group == "2012" else 0.01),
+                "num_windows": 1035,
+                "num_effective": 400.0,
+                "kupiec_p": 0.001 if group == "2012" else 0.4,
+            }
+            for group in ("all", "volatility low", "2011", "2012")
+            for horizon in HORIZONS
+            for nominal in (0.5, 0.8, 0.95)
+        ],
+        "pit": [
+            {"horizon": horizon, "shares": [0.1] * 10, "uniform_p": 0.77}
+            for horizon in HORIZONS
+        ],
     }
 
 
@@ -103,6 +135,33 @@ def scoreboard(symbols: tuple[str, ...], source: str) -> dict[str, Any]:
             "test": {"first": "2010-07-12", "last": "2013-02-22", "windows": 3105},
         },
         "seeds": 1,
+        "calibration": calibration(),
+        "ranking": [
+            {
+                "horizon": horizon,
+                "ic": 0.011 * horizon,
+                "rank_ic": 0.0314,
+                "icir": 0.2,
+                "rank_icir": 0.1,
+                "rank_ic_interval": None if horizon == 5 else [-0.02, 0.08],
+                "num_dates": 611,
+            }
+            for horizon in HORIZONS
+        ],
+        "slices": [
+            {
+                "kind": kind,
+                "group": group,
+                "horizon": horizon,
+                "baseline": "ewma_t",
+                "skill_crps": 0.0123 - 0.004 * place,
+                "interval": [0.001, 0.02] if place else None,
+                "num_windows": 300,
+            }
+            for kind, groups in (("period", ("2011", "2012")), ("symbol", symbols))
+            for place, group in enumerate(groups)
+            for horizon in (1, 5)
+        ],
         "settings": {
             "context_length": 10,
             "horizon": 5,

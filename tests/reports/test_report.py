@@ -1,5 +1,6 @@
 """The report: whole in itself, the verdict first, safe from its own data."""
 
+import json
 import re
 from collections.abc import Callable
 from html.parser import HTMLParser
@@ -7,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from closecast.reports.report import p_value, plain, price, render, signed
+from closecast.reports.language import words_of
+from closecast.reports.numbers import number, p_value, plain, price, signed, span
+from closecast.reports.report import render, write_report
 from closecast.reports.story import load_story
 
 MakeRun = Callable[..., Path]
@@ -51,8 +54,14 @@ def text(shared_run: Path) -> str:
 
 @pytest.fixture
 def page_of(make_run: MakeRun) -> Callable[..., str]:
-    """Render the made-up run."""
-    return lambda *args, **board: render(load_story(make_run(*args, **board)))
+    """Render the made-up run, without the parts that many figures cost."""
+
+    def page(*args: object, language: str = "en", **board: object) -> str:
+        lean: dict[str, object] = {"calibration": None, "slices": [], "ranking": []}
+        run = make_run(*args, **lean | board)
+        return render(load_story(run), language=language)
+
+    return page
 
 
 def test_the_page_is_whole(text: str) -> None:
@@ -97,9 +106,11 @@ def test_every_symbol_and_session_is_shown(text: str, shared_run: Path) -> None:
 def test_figures_and_tables_can_be_heard(text: str) -> None:
     """Each figure has a label, each table a caption and scopes, each heading order."""
     page = Page(text)
-    assert len(page.all("svg")) == 2 + 2 + 2 + 1
+    fans, skills, coverage, pits, periods, others = 2, 3 + 3, 3 + 3, 5, 2, 2
+    drawn = fans + skills + coverage + pits + periods + others
+    assert len(page.all("svg")) == drawn
     assert all(tag["role"] == "img" and tag["aria-label"] for tag in page.all("svg"))
-    assert len(page.all("table")) == len(page.all("caption")) == 6
+    assert len(page.all("table")) == len(page.all("caption")) == 11
     assert all("scope" in tag for tag in page.all("th"))
     assert len(page.all("h1")) == 1
     assert page.all("html") == [{"lang": "en"}]
@@ -122,6 +133,7 @@ def test_hostile_words_are_only_text(page_of: Callable[..., str]) -> None:
     text = page_of(verdict=bad, why=[bad], settings={bad: bad})
     assert "<script" not in text
     assert Page(text).words.count(bad) == 4
+    assert page_of(verdict=bad, language="ko").count("<script") == 0
 
 
 def test_the_same_story_gives_the_same_bytes(text: str, shared_run: Path) -> None:
@@ -147,7 +159,7 @@ def test_passed_leak_tests_raise_no_alarm(text: str) -> None:
     ("verdict", "tone"),
     [
         ("evidence of skill", "skill"),
-        ("No evidence of skill; no evidence of skill in it", "plain"),
+        ("No evidence of skill; no evidence of skill in it", "neutral"),
         ("Suspicious, look for a leak. Evidence of skill in the mean", "alarm"),
     ],
 )
@@ -160,6 +172,144 @@ def test_the_verdict_sets_the_tone(
     shown = re.search(r'<p class="verdict">(.*?)</p>', page)
     assert shown is not None
     assert Page(shown.group()).words == verdict
+
+
+def rules_of(text: str) -> str:
+    """Take the page's styles."""
+    return text[text.index("<style>") : text.index("</style>")]
+
+
+def test_evidence_and_no_evidence_have_the_same_size(
+    page_of: Callable[..., str],
+) -> None:
+    """The tone moves the edge of the box alone: no rule of it sets a font."""
+    pages = [
+        page_of(verdict=f"{start} of skill in the mean", language=language)
+        for start in ("Evidence", "No evidence")
+        for language in ("en", "ko")
+    ]
+    for text in pages:
+        shown = re.search(r'<p class="verdict">', text)
+        assert shown is not None
+        toned = re.findall(r"\.finding\.(?:skill|alarm|neutral)[^}]*}", rules_of(text))
+        assert toned
+        assert all("font" not in rule for rule in toned)
+    assert pages[0].count('class="verdict"') == pages[1].count('class="verdict"') == 1
+    assert rules_of(pages[0]) == rules_of(pages[2])
+
+
+def test_the_hardest_baseline_comes_first(text: str) -> None:
+    """It is named at a glance and its panel leads."""
+    assert "CRPS skill against EWMA-t" in text
+    panels = text[text.index("The distribution: CRPS skill") :]
+    assert panels.index("<h4>EWMA-t") < panels.index("<h4>last close")
+
+
+def test_reasons_count_the_steps_that_are_sure(text: str) -> None:
+    """A step counts where its whole interval is above 0."""
+    words = re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", text))
+    assert "EWMA-t 0 of 5 steps \N{MINUS SIGN}0.9 to +0.7 %" in words
+    assert "90 % confidence set in it at 5 of 5 steps" in words
+
+
+def test_coverage_far_off_is_bold(text: str) -> None:
+    """Only where the test agrees."""
+    row = text[text.index('<th scope="row">2012</th>') :]
+    assert 'best">60.0</td>' in row[: row.index("</tr>")]
+    row = text[text.index('<th scope="row">calm third</th>') :]
+    assert "best" not in row[: row.index("</tr>")]
+
+
+def test_what_a_scoreboard_lacks_is_left_out(
+    text: str, page_of: Callable[..., str]
+) -> None:
+    """A run of an older version still makes a page, shorter by those parts."""
+    titles = ("PIT: where", "When, and for", "Does it sort", "year by year")
+    assert all(title in text for title in titles)
+    page = page_of()
+    assert not any(title in page for title in titles)
+    assert Page(page).open == []
+
+
+def test_costs_and_tests_of_all_models_are_shown_where_they_are(
+    text: str, page_of: Callable[..., str]
+) -> None:
+    """Edge, break-even, SPA and the regimes; nothing where there is none."""
+    costs = {
+        "edge_bp": 1.234,
+        "edge_interval_bp": [-1.0, 3.5],
+        "turnover": 0.81,
+        "break_even_bp": None,
+        "points": [{"cost_bp": c, "edge_bp": 1.2 - c, "sharpe": None} for c in (0, 5)],
+        "num_dates": 600,
+        "trials": 1234,
+    }
+    superior = {
+        "score": "crps", "horizon": 1, "benchmark": "har_t", "spa_p": 0.4321,
+        "best": "closecast", "best_skill": 0.01, "superior": [], "num_models": 9,
+    }  # fmt: skip
+    regime = {"volatility": "low", "skill_crps": 0.02, "p_value": 0.2}
+    conditional = {
+        "horizon": 1, "baseline": "garch_t", "p_value": 0.5678, "regimes": [regime],
+    }  # fmt: skip
+    page = page_of(costs=costs, superiority=[superior], regimes=[conditional])
+    for shown in ("1.23 bp", "no edge to spend", "1,234", "0.432", "0.568"):
+        assert shown in page
+        assert shown not in text
+    assert 'id="costs-curve' in page
+
+
+def test_many_symbols_are_counted_and_their_ends_shown(
+    page_of: Callable[..., str],
+) -> None:
+    """A panel draws some fans and lists the lowest and the highest skills."""
+    symbols = tuple(f"SYM{number:02d}" for number in range(30))
+    slices = [
+        {"kind": "symbol", "group": symbol, "horizon": 5, "baseline": "ewma_t",
+         "skill_crps": 0.0123 - 0.004 * place, "interval": None, "num_windows": 9}
+        for place, symbol in enumerate(symbols)
+    ]  # fmt: skip
+    page = page_of(symbols, slices=slices)
+    assert "18 more symbols are in forecast.csv." in page
+    assert "30 symbols from the lowest to the highest; 4 of them above 0." in page
+    rows = page[page.index("<b>By symbol</b>") :]
+    assert rows[: rows.index("</table>")].count('scope="row"') == 20
+
+
+def test_a_suspicious_run_is_an_alarm(page_of: Callable[..., str]) -> None:
+    """The alarm's own sentence stands with the verdict, not in the small print."""
+    page = page_of(suspicious=True, why=["Alarm: RankIC is 0.3, above 0.1."])
+    assert page.index("Alarm: RankIC is 0.3") < page.index("<details>")
+
+
+def test_findings_of_the_prices_are_shown(
+    page_of: Callable[..., str], shared_run: Path
+) -> None:
+    """What is odd about the data stands beside its fingerprint."""
+    data = json.loads((shared_run / "scoreboard.json").read_text())["data"]
+    page = page_of(data=data | {"findings": ["A spike of 40 % on 2011-03-01."]})
+    assert "A spike of 40 % on 2011-03-01." in page
+
+
+def test_the_report_speaks_korean(page_of: Callable[..., str]) -> None:
+    """Title, verdict and tables in Korean; no English word of the page is left."""
+    text = page_of(language="ko")
+    page = Page(text)
+    assert page.all("html") == [{"lang": "ko"}]
+    assert "평균 예측에 실력이 있다는 증거 없음" in page.words
+    assert "미래 데이터 교란: 통과" in page.words
+    for english in ("sessions", "Verdict", "Skill", "passed", "Setting"):
+        assert english not in page.words
+    assert not re.search(r"https?:|//\w|@import|<script", text)
+
+
+def test_another_file_can_be_written(make_run: MakeRun, tmp_path: Path) -> None:
+    """``out`` leaves the run as it is and makes its folders."""
+    run = make_run()
+    page = tmp_path / "pages" / "ko.html"
+    assert write_report(run, language="ko", out=page) == page
+    assert 'lang="ko"' in page.read_text()
+    assert not (run / "report.html").exists()
 
 
 def test_a_copy_stands_beside_the_forecast(text: str) -> None:
@@ -202,8 +352,14 @@ def test_a_scoreboard_with_gaps_still_makes_a_page(
         (p_value(0.0123), "0.012"),
         (p_value(1e-9), "<0.001"),
         (p_value(None), "\N{EN DASH}"),
-        (plain([0.99812, True, None]), "0.9981, yes, none"),
-        (plain({"lag_1": -0.5}), "lag 1 \N{MINUS SIGN}0.5"),
+        (plain([0.99812, True, None], words_of("en")), "0.9981, yes, none"),
+        (plain({"lag_1": -0.5}, words_of("en")), "lag 1 \N{MINUS SIGN}0.5"),
+        (plain([True, None], words_of("ko")), "예, 없음"),
+        (number(-0.0123), "\N{MINUS SIGN}0.012"),
+        (number(None), "\N{EN DASH}"),
+        (span([0.1, None, 0.2], words_of("en"), signed), "+10.0 to +20.0 %"),
+        (span([0.1, 0.1], words_of("ko"), signed), "+10.0%"),
+        (span([None], words_of("en"), signed), "\N{EN DASH}"),
     ],
 )
 def test_numbers_are_written_for_readers(written: str, expected: str) -> None:

@@ -1,5 +1,6 @@
 """The page of a sweep: the verdict first, and pictures of what was measured."""
 
+import html
 import re
 
 import pytest
@@ -8,6 +9,7 @@ import closecast as cc
 from closecast.errors import ModelError
 from closecast.experiments.members import MemberResult
 from closecast.experiments.sweep import load_sweep
+from closecast.reports.language import words_of
 from closecast.reports.sweep import (
     Curve,
     draw_curves,
@@ -43,8 +45,9 @@ def test_the_page_says_what_the_sweep_found(run):
     page = write_sweep_report(run).read_text()
     sweep = load_sweep(run)
 
-    assert sweep.verdict in page
-    assert f"<b>{sweep.winner}</b>" in page
+    shown = re.search(r'<p class="verdict">(.*?)</p>', page)
+    assert html.unescape(re.sub("<[^>]+>", "", shown.group(1))) == sweep.verdict
+    assert f"Winner: {sweep.winner}." in page
     assert page.count("<svg") == 4
     assert page.count("<tr") == 1 + 8
     assert "&lt;b&gt;prices&lt;/b&gt;" in page
@@ -63,6 +66,16 @@ def test_the_page_of_a_search_shows_proposals(tmp_path):
     assert "4 proposals of the sampler tpe" in page
     assert page.count("<svg") == 2
     assert "Validation loss of 4 proposals" in page
+
+
+def test_the_page_speaks_korean(run, tmp_path):
+    """Words of the page and of the verdict; names of settings stay."""
+    page = write_sweep_report(run, language="ko", out=tmp_path / "ko.html")
+    text = page.read_text()
+    assert '<html lang="ko">' in text
+    assert "선택된 조합" in text
+    assert "learning_rate" in text
+    assert "Winner" not in text
 
 
 def test_the_same_run_gives_the_same_page(run):
@@ -88,7 +101,7 @@ def test_pictures_show_two_settings_and_the_third_as_the_winner_has_it(run):
 def test_the_heat_map_holds_means_and_spread(run):
     """As numbers, since colours alone cannot be read."""
     sweep = load_sweep(run)
-    text = draw_heat(plane_of(sweep))
+    text = draw_heat(plane_of(sweep), words_of("en"))
 
     for one in sweep.combinations:
         if one.values["dropout"] == sweep.forecaster.settings.dropout:
@@ -112,8 +125,8 @@ def test_a_diverged_seed_is_drawn_as_such(run):
         if one.diverged is None
     }
 
-    assert "diverged" in draw_heat(plane)
-    assert "1 diverged" in draw_curves(plane, curves)
+    assert "diverged" in draw_heat(plane, words_of("en"))
+    assert "1 diverged" in draw_curves(plane, curves, words_of("en"))
 
 
 def test_the_overfitting_epoch_is_where_validation_stopped_to_fall():

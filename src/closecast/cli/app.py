@@ -9,7 +9,14 @@ from closecast.cli.backtest import backtest
 from closecast.cli.data import app as data_app
 from closecast.cli.engine import engine
 from closecast.cli.export import export
-from closecast.cli.options import AsJson, ModelFolder, Prices, read, with_settings
+from closecast.cli.options import (
+    AsJson,
+    Language,
+    ModelFolder,
+    Prices,
+    read,
+    with_settings,
+)
 from closecast.cli.pack import pack
 from closecast.cli.range_test import NOT_SET, range_test
 from closecast.cli.screen import say, say_json, training_progress
@@ -46,11 +53,12 @@ def demo(
     out: Annotated[Path, typer.Option(help="Where the run goes.")] = Path(
         "closecast-demo"
     ),
+    language: Language = "en",
     as_json: AsJson = False,
 ) -> None:
     """Tell the whole story on embedded real prices."""
     bars = read("sample")
-    _finish(_fit(_new({}), bars), bars, "sample", out, as_json)
+    _finish(_fit(_new({}), bars), bars, "sample", out, as_json, language)
 
 
 @app.command()
@@ -111,21 +119,26 @@ def evaluate(
     model: ModelFolder,
     prices: Prices,
     out: Annotated[Path | None, typer.Option(help="Write a run folder here.")] = None,
+    language: Language = "en",
     as_json: AsJson = False,
 ) -> None:
     """Score a model beside the baselines on bars it never trained on."""
-    _finish(_load(model), read(prices), prices, out, as_json)
+    _finish(_load(model), read(prices), prices, out, as_json, language)
 
 
 @app.command()
 def report(
-    run: Annotated[Path, typer.Argument(help="A run folder.")], as_json: AsJson = False
+    run: Annotated[Path, typer.Argument(help="A run folder.")],
+    out: Annotated[Path | None, typer.Option(help="Write the page here.")] = None,
+    language: Language = "en",
+    as_json: AsJson = False,
 ) -> None:
-    """Draw report.html of a run again."""
+    """Draw report.html of a run again, from its files alone."""
     from closecast.reports.report import write_report
     from closecast.reports.sweep import is_sweep, write_sweep_report
 
-    path = write_sweep_report(run) if is_sweep(run) else write_report(run)
+    write = write_sweep_report if is_sweep(run) else write_report
+    path = write(run, language=language, out=out)
     if as_json:
         say_json({"report": str(path)})
     else:
@@ -166,10 +179,14 @@ def _finish(
     prices: str,
     out: Path | None,
     as_json: bool,
+    language: str,
 ) -> None:
+    from closecast.reports.language import words_of
+
+    words_of(language)  # an unknown one is told before the work, not after it
     evaluation = forecaster.evaluate(bars)
     if out is not None:
-        _write(out, forecaster, evaluation, prices)
+        _write(out, forecaster, evaluation, prices, language)
     if as_json:
         say_json(evaluation.to_dict())
         return
@@ -181,14 +198,18 @@ def _finish(
 
 
 def _write(
-    out: Path, forecaster: "Forecaster", evaluation: "Evaluation", prices: str
+    out: Path,
+    forecaster: "Forecaster",
+    evaluation: "Evaluation",
+    prices: str,
+    language: str,
 ) -> None:
     from closecast.experiments.run import write_run
     from closecast.reports.report import write_report
 
     source = "sample" if prices == "sample" else Path(prices).name
     write_run(out, forecaster, evaluation, source)
-    write_report(out)
+    write_report(out, language=language)
 
 
 def _plain(value: Any) -> Any:  # noqa: ANN401  a cell of a table

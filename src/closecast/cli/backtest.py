@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from closecast.cli.options import AsJson, Prices, read
+from closecast.cli.options import AsJson, Language, Prices, read
 from closecast.cli.screen import say, say_json, training_progress
 from closecast.windows.walk_forward import FOLDS, REFIT_EVERY
 
@@ -28,6 +28,7 @@ def backtest(  # noqa: PLR0913, PLR0917  each is an option
     ] = False,
     refit: Annotated[bool, typer.Option(help="Whether each fold trains again.")] = True,
     out: Out = None,
+    language: Language = "en",
     as_json: AsJson = False,
 ) -> None:
     """Walk forward: train, test on the sessions that follow, step on, again."""
@@ -44,17 +45,17 @@ def backtest(  # noqa: PLR0913, PLR0917  each is an option
             on_epoch=on_epoch,
         )
     if out is not None:
-        _write(out, result, prices)
+        _write(out, result, prices, language)
     _tell(result, out, as_json)
 
 
-def _write(out: Path, result: "Backtest", prices: str) -> None:
+def _write(out: Path, result: "Backtest", prices: str, language: str) -> None:
     from closecast.experiments.backtest_run import write_backtest
     from closecast.reports.report import write_report
 
     source = "sample" if prices == "sample" else Path(prices).name
     write_backtest(out, result, source)
-    write_report(out)
+    write_report(out, language=language)
 
 
 def _tell(result: "Backtest", out: Path | None, as_json: bool) -> None:

@@ -1,4 +1,4 @@
-"""What several commands take: prices, settings, ``--json``."""
+"""What several commands take: prices, settings, ``--language``, ``--json``."""
 
 import inspect
 from collections.abc import Callable, Collection
@@ -19,6 +19,7 @@ Prices = Annotated[
     ),
 ]
 ModelFolder = Annotated[Path, typer.Argument(help="A folder that train wrote.")]
+Language = Annotated[str, typer.Option(help="Language of the report: en or ko.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of words.")]
 
 

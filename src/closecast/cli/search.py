@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from closecast.cli.options import AsJson, Prices, read
+from closecast.cli.options import AsJson, Language, Prices, read
 from closecast.cli.sweep import (
     IndexFile,
     Track,
@@ -34,6 +34,7 @@ def search(  # noqa: PLR0913, PLR0917  each is an option
     index: IndexFile = None,
     track: Track = None,
     tracking_uri: TrackingUri = None,
+    language: Language = "en",
     as_json: AsJson = False,
 ) -> None:
     """Search settings with Optuna; judge the best one honestly.
@@ -60,4 +61,4 @@ def search(  # noqa: PLR0913, PLR0917  each is an option
             on_progress=on_progress,
             **settings,
         )
-    tell_sweep(done, out, (track, tracking_uri), as_json=as_json)
+    tell_sweep(done, out, (track, tracking_uri), language, as_json=as_json)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from closecast.cli.options import AsJson, Prices, read
+from closecast.cli.options import AsJson, Language, Prices, read
 from closecast.cli.screen import say, say_json
 
 if TYPE_CHECKING:
@@ -51,6 +51,7 @@ def sweep(  # noqa: PLR0913  each is an option
     out: Annotated[Path, typer.Option(help="Where the run goes.")],
     index: IndexFile = None,
     *,
+    language: Language = "en",
     yes: Annotated[
         bool, typer.Option("--yes", help="Train more than 10,000 members.")
     ] = False,
@@ -79,7 +80,7 @@ def sweep(  # noqa: PLR0913  each is an option
             on_progress=on_progress,
             **settings,
         )
-    tell_sweep(done, out, (track, tracking_uri), as_json=as_json)
+    tell_sweep(done, out, (track, tracking_uri), language, as_json=as_json)
 
 
 def require_tracking(tracker: str | None, uri: str | None) -> None:
@@ -106,7 +107,12 @@ def require_tracking(tracker: str | None, uri: str | None) -> None:
 
 
 def tell_sweep(
-    done: "Sweep", out: Path, tracking: tuple[str | None, str | None], *, as_json: bool
+    done: "Sweep",
+    out: Path,
+    tracking: tuple[str | None, str | None],
+    language: str,
+    *,
+    as_json: bool,
 ) -> None:
     """Draw the report of a sweep or a search, copy it, and say what was found.
 
@@ -114,6 +120,7 @@ def tell_sweep(
         done: What was found.
         out: Its run folder.
         tracking: What to copy it to and where; None twice for nothing.
+        language: Language of the report.
         as_json: Whether to say it as JSON.
     """
     from closecast.experiments.tracking import track as copy
@@ -122,7 +129,7 @@ def tell_sweep(
     tracker, uri = tracking
     if tracker is not None and uri is not None:
         copy(out, tracker, uri)
-    report = write_sweep_report(out)
+    report = write_sweep_report(out, language=language)
     if as_json:
         say_json(_summary(out, done))
         return

@@ -23,6 +23,7 @@ from closecast.evaluation.ranking import Ranking, rank_symbols
 from closecast.evaluation.regimes import Conditional, by_volatility
 from closecast.evaluation.rows import Row, compare_all, rows_of
 from closecast.evaluation.scores import crps
+from closecast.evaluation.slices import Slice, slice_skill
 from closecast.evaluation.superiority import Superiority, superiority
 from closecast.evaluation.verdict import DENSITY_BASELINES, judge
 from closecast.forecast import Forecast
@@ -48,6 +49,7 @@ class Scoreboard:
         regimes: Its skill in calm and in storm against each density baseline.
         costs: What its first step is worth against the cost of trading; None where
             it names no direction.
+        slices: Where its skill comes from, by period and by symbol.
         num_windows: Windows that every model was scored in.
         num_dates: Different cutoff dates among them.
     """
@@ -65,6 +67,7 @@ class Scoreboard:
     superiority: tuple[Superiority, ...]
     regimes: tuple[Conditional, ...]
     costs: CostCurve | None
+    slices: tuple[Slice, ...]
     num_windows: int
     num_dates: int
 
@@ -92,6 +95,7 @@ class Scoreboard:
             "superiority": [one.to_dict() for one in self.superiority],
             "regimes": [one.to_dict() for one in self.regimes],
             "costs": None if self.costs is None else self.costs.to_dict(),
+            "slices": [one.to_dict() for one in self.slices],
             "suspicious": self.suspicious,
             "num_windows": self.num_windows,
             "num_dates": self.num_dates,
@@ -146,6 +150,7 @@ def score(
         ),
         regimes=_regimes(forecasts, truth, scale),
         costs=cost_curve(forecast, truth),
+        slices=slice_skill(forecasts, truth, scale),
         num_windows=len(forecast),
         num_dates=len(np.unique(forecast.cutoffs)),
     )

@@ -11,22 +11,24 @@ from matplotlib.axes import Axes
 
 from closecast.errors import ModelError
 from closecast.reports.figures import ACCENT, MUTED, WARM, canvas, inline
+from closecast.reports.language import Words
 
 FOLDS_FILE = "folds.json"
 
 STYLES = {
-    "train": (MUTED, "", "train"),
-    "validation": (WARM, "////", "validate"),
-    "test": (ACCENT, "", "test"),
+    "train": (MUTED, ""),
+    "validation": (WARM, "////"),
+    "test": (ACCENT, ""),
 }
-"""Colour, hatch and word of each block: never told apart by colour alone."""
+"""Colour and hatch of each block: never told apart by colour alone."""
 
 
-def draw_folds_of(folder: Path) -> Markup:
+def draw_folds_of(folder: Path, words: Words) -> Markup:
     """Draw the folds of a run, if it walked forward.
 
     Args:
         folder: A run folder.
+        words: The language.
 
     Returns:
         An ``<svg>``; nothing where the run has one split.
@@ -38,7 +40,7 @@ def draw_folds_of(folder: Path) -> Markup:
     if not path.exists():
         return Markup()
     try:
-        return draw_folds(json.loads(path.read_text(encoding="utf-8")))
+        return draw_folds(json.loads(path.read_text(encoding="utf-8")), words)
     except (OSError, ValueError, TypeError, KeyError, IndexError) as error:
         raise ModelError(
             f"Expected a whole {FOLDS_FILE}, got a damaged one: {error!r} ({path}). "
@@ -46,11 +48,12 @@ def draw_folds_of(folder: Path) -> Markup:
         ) from error
 
 
-def draw_folds(plan: Mapping[str, Any]) -> Markup:
+def draw_folds(plan: Mapping[str, Any], words: Words) -> Markup:
     """Draw the blocks of each fold over time, the oldest fold on top.
 
     Args:
         plan: What ``folds.json`` holds.
+        words: The language.
 
     Returns:
         An ``<svg>``.
@@ -61,17 +64,14 @@ def draw_folds(plan: Mapping[str, Any]) -> Markup:
             _bars(axes, fold)
         axes.set_ylim(len(folds) + 0.6, 0.4)
         axes.set_yticks([fold["number"] for fold in folds])
-        axes.set_ylabel("fold")
+        axes.set_ylabel(words("folds.fold"))
         axes.xaxis_date()
         axes.grid(visible=True, axis="x")
-        axes.legend(
-            *_legend(axes), loc="upper center", bbox_to_anchor=(0.5, 1.22), ncols=3
-        )
-        return inline(figure, "folds", _label(folds))
+        return inline(figure, "folds", _label(folds, words))
 
 
 def _bars(axes: Axes, fold: Mapping[str, Any]) -> None:
-    for name, (colour, hatch, word) in STYLES.items():
+    for name, (colour, hatch) in STYLES.items():
         first, last = (
             float(np.datetime64(fold[name][edge], "D").astype(np.int64))
             for edge in ("first", "last")
@@ -81,7 +81,6 @@ def _bars(axes: Axes, fold: Mapping[str, Any]) -> None:
             max(last - first, 1.0),
             left=first,
             height=0.62,
-            label=word,
             facecolor=colour if not hatch else "none",
             edgecolor=colour,
             hatch=hatch,
@@ -89,19 +88,15 @@ def _bars(axes: Axes, fold: Mapping[str, Any]) -> None:
         )
 
 
-def _legend(axes: Axes) -> tuple[list[Any], list[str]]:
-    # one entry a block, not one a fold
-    handles, words = axes.get_legend_handles_labels()
-    by_word = dict(zip(words, handles, strict=True))
-    return list(by_word.values()), list(by_word)
-
-
-def _label(folds: list[Mapping[str, Any]]) -> str:
+def _label(folds: list[Mapping[str, Any]], words: Words) -> str:
     first, last = folds[0], folds[-1]
-    return (
-        f"{len(folds)} folds. The first trains on cutoffs from "
-        f"{first['train']['first']} to {first['train']['last']} and is tested from "
-        f"{first['test']['first']} to {first['test']['last']}; the last trains from "
-        f"{last['train']['first']} to {last['train']['last']} and is tested from "
-        f"{last['test']['first']} to {last['test']['last']}."
+    return words(
+        "folds.figure",
+        count=len(folds),
+        **{
+            f"{block}_{edge}{mark}": fold[block][edge]
+            for fold, mark in ((first, ""), (last, "_2"))
+            for block in ("train", "test")
+            for edge in ("first", "last")
+        },
     )

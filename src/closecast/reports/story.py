@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from closecast.errors import ModelError
+from closecast.reports.evidence import Evidence, evidence_of
 
 Parsed = TypeVar("Parsed")
 
@@ -36,12 +37,17 @@ class Score:
         crps_raw: CRPS of the log return.
         mae: Mean absolute error of the median, in log return.
         rmse: Root mean squared error of the mean, in log return.
+        coverage_50: Share of closes inside the 50 % interval, in [0, 1].
         coverage_80: Share of closes inside the 80 % interval, in [0, 1].
         coverage_95: Share of closes inside the 95 % interval, in [0, 1].
         skill_crps_vs: 1 - CRPS / CRPS of each baseline.
         skill_rmse_vs: 1 - RMSE / RMSE of each baseline.
+        skill_crps_interval_vs: 90 % interval of each of the former.
+        skill_rmse_interval_vs: 90 % interval of each of the latter.
         dm_p_vs: Diebold-Mariano p-value of the CRPS against each baseline.
         dm_p_mean_vs: The same for the squared error of the mean.
+        in_mcs: Whether it is in the 90 % confidence set by CRPS.
+        in_mcs_mean: The same by squared error.
     """
 
     model: str
@@ -50,12 +56,17 @@ class Score:
     crps_raw: float | None
     mae: float | None
     rmse: float | None
+    coverage_50: float | None
     coverage_80: float | None
     coverage_95: float | None
     skill_crps_vs: Mapping[str, float | None]
     skill_rmse_vs: Mapping[str, float | None]
+    skill_crps_interval_vs: Mapping[str, tuple[float, float] | None]
+    skill_rmse_interval_vs: Mapping[str, tuple[float, float] | None]
     dm_p_vs: Mapping[str, float | None]
     dm_p_mean_vs: Mapping[str, float | None]
+    in_mcs: bool | None
+    in_mcs_mean: bool | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,7 +95,7 @@ class Copycat:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prices:
-    """Where the prices came from and what they span."""
+    """Where the prices came from, what they span and what is odd about them."""
 
     fingerprint: str
     symbols: tuple[str, ...]
@@ -92,6 +103,7 @@ class Prices:
     last: str
     bars: int
     source: str
+    findings: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -173,6 +185,8 @@ class Story:
         fans: One for each symbol, in the order of the prices.
         epochs: The learning curve.
         best_epoch: The epoch whose weights were kept.
+        evidence: What the scoreboard says beyond its rows.
+        suspicious: Whether a figure is too good for prices.
     """
 
     verdict: str
@@ -187,6 +201,8 @@ class Story:
     fans: tuple[Fan, ...]
     epochs: tuple[Epoch, ...]
     best_epoch: int
+    evidence: Evidence
+    suspicious: bool
 
     @property
     def horizon(self) -> int:
@@ -266,6 +282,8 @@ def _board(text: str) -> dict[str, Any]:
         ),
         "seeds": int(board["seeds"]),
         "settings": dict(board["settings"]),
+        "evidence": evidence_of(board),
+        "suspicious": board.get("suspicious") is True,
     }
 
 
@@ -277,17 +295,39 @@ def _score(row: Mapping[str, Any]) -> Score:
         crps_raw=_number_or_none(row["crps_raw"]),
         mae=_number_or_none(row["mae"]),
         rmse=_number_or_none(row["rmse"]),
+        coverage_50=_number_or_none(row.get("coverage_50")),
         coverage_80=_number_or_none(row["coverage_80"]),
         coverage_95=_number_or_none(row["coverage_95"]),
         skill_crps_vs=_numbers(row["skill_crps_vs"]),
         skill_rmse_vs=_numbers(row["skill_rmse_vs"]),
+        skill_crps_interval_vs=_intervals(row.get("skill_crps_interval_vs")),
+        skill_rmse_interval_vs=_intervals(row.get("skill_rmse_interval_vs")),
         dm_p_vs=_numbers(row["dm_p_vs"]),
         dm_p_mean_vs=_numbers(row["dm_p_mean_vs"]),
+        in_mcs=_truth(row.get("in_mcs")),
+        in_mcs_mean=_truth(row.get("in_mcs_mean")),
     )
 
 
 def _numbers(against: Mapping[str, object]) -> dict[str, float | None]:
     return {name: _number_or_none(value) for name, value in against.items()}
+
+
+def _intervals(
+    against: Mapping[str, Any] | None,
+) -> dict[str, tuple[float, float] | None]:
+    found: dict[str, tuple[float, float] | None] = {}
+    for name, ends in (against or {}).items():
+        known = [_number_or_none(end) for end in ends or ()]
+        low, high = known if known else (None, None)
+        found[name] = None if low is None or high is None else (low, high)
+    return found
+
+
+def _truth(value: object) -> bool | None:
+    if value is not None and not isinstance(value, bool):
+        raise TypeError(f"{value!r} where true or false belongs")
+    return value
 
 
 def _prices(data: Mapping[str, Any]) -> Prices:
@@ -298,6 +338,7 @@ def _prices(data: Mapping[str, Any]) -> Prices:
         last=_text(data["last"]),
         bars=int(data["bars"]),
         source=_text(data.get("source", "not stated")),
+        findings=tuple(_text(one) for one in data.get("findings", ())),
     )
 
 

@@ -15,7 +15,6 @@ from typing import Any
 
 import matplotlib as mpl
 import numpy as np
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -36,6 +35,9 @@ from closecast.reports.figures import (
     WARM,
     inline,
 )
+from closecast.reports.language import ENGLISH, Words, words_of
+from closecast.reports.report import environment
+from closecast.reports.sheet import clauses_of, tone_of
 from closecast.training.checkpoint import METRICS, write_durably
 
 TEMPLATE = "sweep.html.j2"
@@ -97,26 +99,37 @@ def is_sweep(folder: Path) -> bool:
     return (folder / SWEEP).exists()
 
 
-def write_sweep_report(folder: Path) -> Path:
+def write_sweep_report(
+    folder: Path, *, language: str = ENGLISH, out: Path | None = None
+) -> Path:
     """Write report.html into a sweep's run folder.
 
     Args:
         folder: A sweep that is done.
+        language: ``"en"`` or ``"ko"``.
+        out: The page; ``report.html`` in the folder if None.
 
     Returns:
         The page.
 
     Raises:
         ModelError: A file of the run is missing or damaged.
+        SettingError: There is no such language.
     """
-    path = folder / "report.html"
-    page = render_sweep(load_sweep(folder), _curves(folder), read_json(folder / DATA))
+    path = out or folder / "report.html"
+    curves, data = _curves(folder), read_json(folder / DATA)
+    page = render_sweep(load_sweep(folder), curves, data, language=language)
+    path.parent.mkdir(parents=True, exist_ok=True)
     write_durably(path, page.encode())
     return path
 
 
 def render_sweep(
-    sweep: Sweep, curves: Mapping[str, Curve], data: Mapping[str, Any]
+    sweep: Sweep,
+    curves: Mapping[str, Curve],
+    data: Mapping[str, Any],
+    *,
+    language: str = ENGLISH,
 ) -> str:
     """Write the report of a sweep.
 
@@ -124,37 +137,48 @@ def render_sweep(
         sweep: The sweep.
         curves: Learning curve of each member that was trained.
         data: What ``data.json`` says of the prices.
+        language: ``"en"`` or ``"ko"``.
 
     Returns:
         One HTML page. The same sweep gives the same text.
+
+    Raises:
+        SettingError: There is no such language.
     """
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template(TEMPLATE).render(
-        sweep=sweep,
-        data=data,
-        **(_grid_pictures(sweep, curves) if sweep.search is None else {}),
-        history=None if sweep.search is None else draw_history(sweep),
-        parallel=draw_parallel(sweep) if len(sweep.axes) > 1 else None,
-        combinations=[_row(one) for one in sweep.combinations[:MAX_ROWS]],
-        hidden=max(0, len(sweep.combinations) - MAX_ROWS),
-        failed=[one for one in sweep.members if one.diverged][:MAX_ROWS],
-        num_failed=sum(one.diverged is not None for one in sweep.members),
-        fixed=_fixed(sweep),
+    words = words_of(language)
+    search = sweep.search is not None
+    return (
+        environment(words)
+        .get_template(TEMPLATE)
+        .render(
+            sweep=sweep,
+            data=data,
+            title=words(
+                "search.title" if search else "sweep.title",
+                settings=", ".join(sweep.axes),
+            ),
+            tone=tone_of(sweep.verdict),
+            clauses=clauses_of(sweep.verdict),
+            **({} if search else _grid_pictures(sweep, curves, words)),
+            history=draw_history(sweep, words) if search else None,
+            parallel=draw_parallel(sweep, words) if len(sweep.axes) > 1 else None,
+            combinations=[_row(one) for one in sweep.combinations[:MAX_ROWS]],
+            hidden=max(0, len(sweep.combinations) - MAX_ROWS),
+            failed=[one for one in sweep.members if one.diverged][:MAX_ROWS],
+            num_failed=sum(one.diverged is not None for one in sweep.members),
+            fixed=_fixed(sweep, words),
+        )
     )
 
 
-def _grid_pictures(sweep: Sweep, curves: Mapping[str, Curve]) -> dict[str, Markup]:
+def _grid_pictures(
+    sweep: Sweep, curves: Mapping[str, Curve], words: Words
+) -> dict[str, Markup]:
     plane = plane_of(sweep)
     return {
-        "errors": draw_errors(plane, sweep),
-        "heat": draw_heat(plane),
-        "facets": draw_curves(plane, curves),
+        "errors": draw_errors(plane, sweep, words),
+        "heat": draw_heat(plane, words),
+        "facets": draw_curves(plane, curves, words),
     }
 
 
@@ -188,52 +212,48 @@ def plane_of(sweep: Sweep) -> Plane:
     )
 
 
-def draw_errors(plane: Plane, sweep: Sweep) -> Markup:
+def draw_errors(plane: Plane, sweep: Sweep, words: Words) -> Markup:
     """Draw bars of the errors by the two settings, the winner's test error beside.
 
     Args:
         plane: What is shown.
         sweep: The sweep, for the winner's test error.
+        words: The language.
 
     Returns:
         An ``<svg>``.
     """
     (_, columns), (_, rows) = plane.across, plane.down
-    kinds = (
-        ("training", "train_crps", MUTED),
-        ("validation", "validation_crps", ACCENT),
-    )
+    kinds = (("train_crps", MUTED), ("validation_crps", ACCENT))
     seen = [sweep.test_crps]
     with _panels(1, len(rows), 2.0) as (figure, panels):
         for row, axes in zip(rows, panels[0], strict=True):
-            for place, (label, field, colour) in enumerate(kinds):
+            for place, (field, colour) in enumerate(kinds):
                 stats = [_mean_sd(_values(plane, row, one, field)) for one in columns]
                 seen += [mean for mean, _ in stats if mean is not None]
-                _bars(axes, (place - 1) * 0.27, stats, colour, label)
+                _bars(axes, (place - 1) * 0.27, stats, colour)
             if row == plane.winner[0]:
                 at = columns.index(plane.winner[1]) + 0.27
                 axes.bar([at], [sweep.test_crps], 0.25, color=WARM)
-            axes.add_patch(
-                Rectangle((0, 0), 0, 0, color=WARM, label="test, winner only")
-            )  # for the legend, also where the winner is not
             _name_axes(axes, plane, row)
         top = min(max(seen), REACH * min(seen))
         for axes in panels[0]:
             axes.set_ylim(0, 1.08 * top)
-        panels[0][0].set_ylabel("CRPS, in units of volatility")
-        _legend(figure, panels[0][0])
-        label = (
-            f"Errors by {_settings(plane)}: the winner's test error is "
-            f"{sweep.test_crps:.4g}."
+        panels[0][0].set_ylabel(words("skill.crps_vol"))
+        label = words(
+            "sweep.errors_figure",
+            settings=_settings(plane),
+            error=f"{sweep.test_crps:.4g}",
         )
         return inline(figure, "errors", label)
 
 
-def draw_heat(plane: Plane) -> Markup:
+def draw_heat(plane: Plane, words: Words) -> Markup:
     """Draw a map of the validation loss with its spread over seeds.
 
     Args:
         plane: What is shown.
+        words: The language.
 
     Returns:
         An ``<svg>``. Darker is better; the winner has a frame.
@@ -256,7 +276,11 @@ def draw_heat(plane: Plane) -> Markup:
                         Rectangle((x, y), 1, 1, color=ACCENT, alpha=0.05 + 0.4 * share)
                     )
                 axes.text(
-                    x + 0.5, y + 0.5, _cell(mean, spread), ha="center", va="center"
+                    x + 0.5,
+                    y + 0.5,
+                    _cell(mean, spread, words),
+                    ha="center",
+                    va="center",
                 )
                 if (row, column) == plane.winner:
                     axes.add_patch(
@@ -269,16 +293,17 @@ def draw_heat(plane: Plane) -> Markup:
         axes.set_yticks(np.arange(len(rows)) + 0.5, [_text(one) for one in rows])
         for side in axes.spines.values():
             side.set_visible(False)
-        label = "Mean validation loss and its standard deviation over seeds."
+        label = words("sweep.heat_figure", settings=_settings(plane))
         return inline(figure, "heat", label)
 
 
-def draw_curves(plane: Plane, curves: Mapping[str, Curve]) -> Markup:
+def draw_curves(plane: Plane, curves: Mapping[str, Curve], words: Words) -> Markup:
     """Draw the losses by epoch, a facet for each combination, a line for each seed.
 
     Args:
         plane: What is shown.
         curves: Learning curve of each member that was trained.
+        words: The language.
 
     Returns:
         An ``<svg>``. A vertical line is the epoch after which the validation loss no
@@ -290,7 +315,7 @@ def draw_curves(plane: Plane, curves: Mapping[str, Curve]) -> Markup:
         for row, line in zip(rows, panels, strict=True):
             for column, axes in zip(columns, line, strict=True):
                 members = plane.cells.get((row, column), ())
-                _facet(axes, members, curves)
+                _facet(axes, members, curves, words)
                 if (row, column) == plane.winner:
                     for side in axes.spines.values():
                         side.set_color(WARM)
@@ -298,40 +323,41 @@ def draw_curves(plane: Plane, curves: Mapping[str, Curve]) -> Markup:
                 axes.set_ylim(low, high)
                 axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=4))
                 axes.label_outer()
-        _legend(figure, panels[0][0])
-        label = (
-            "Training and validation loss by epoch, a panel for each of "
-            f"{len(rows) * len(columns)} combinations of {_settings(plane)}."
+        label = words(
+            "sweep.curves_figure",
+            count=len(rows) * len(columns),
+            settings=_settings(plane),
         )
         return inline(figure, "curves", label)
 
 
 def _facet(
-    axes: Axes, members: Sequence[MemberResult], curves: Mapping[str, Curve]
+    axes: Axes,
+    members: Sequence[MemberResult],
+    curves: Mapping[str, Curve],
+    words: Words,
 ) -> None:
     trained = [one for one in members if one.name in curves]
     for part, colour, dash in (("train", MUTED, "--"), ("validation", ACCENT, "-")):
-        label = {"train": "training", "validation": "validation"}[part]
-        axes.plot([], [], color=colour, linestyle=dash, label=label)
         for one in trained:
             losses = getattr(curves[one.name], part)
             epochs = range(1, len(losses) + 1)
             axes.plot(epochs, losses, color=colour, linestyle=dash, linewidth=0.9)
     if len(trained) < len(members):
-        text = f"{len(members) - len(trained)} diverged"
+        text = words("sweep.num_diverged", count=len(members) - len(trained))
         axes.text(0.5, 0.5, text, ha="center", transform=axes.transAxes, color=WARM)
-    axes.plot([], [], color=WARM, linestyle=":", label="overfits from here")
     best = overfitting_epoch(trained)
     if best is not None:
         axes.axvline(best, color=WARM, linestyle=":", linewidth=1.3)
     axes.grid(axis="y")
 
 
-def draw_history(sweep: Sweep) -> Markup:
+def draw_history(sweep: Sweep, words: Words) -> Markup:
     """Draw the loss of each proposal in the order they were made, and the best so far.
 
     Args:
         sweep: A search.
+        words: The language.
 
     Returns:
         An ``<svg>``. Losses far above the rest lie on the upper edge.
@@ -346,22 +372,22 @@ def draw_history(sweep: Sweep) -> Markup:
     with _panels(1, 1, 2.2, 6.0) as (figure, panels):
         axes = panels[0][0]
         shown = np.minimum(losses, top)
-        axes.plot(numbers, shown, "o", color=MUTED, markersize=3, label="proposal")
+        axes.plot(numbers, shown, "o", color=MUTED, markersize=3)
         best = np.fmin.accumulate(losses)
-        axes.step(numbers, best, where="post", color=ACCENT, label="best so far")
-        axes.set(xlabel="proposal", ylabel="mean validation loss")
+        axes.step(numbers, best, where="post", color=ACCENT)
+        axes.set(xlabel=words("search.proposal"), ylabel=words("sweep.loss"))
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.grid(axis="y")
-        _legend(figure, axes)
-        label = f"Validation loss of {len(losses)} proposals; the best is {low:.5g}."
+        label = words("search.figure", count=len(losses), best=f"{low:.5g}")
         return inline(figure, "history", label)
 
 
-def draw_parallel(sweep: Sweep) -> Markup:
+def draw_parallel(sweep: Sweep, words: Words) -> Markup:
     """Draw each combination as a line through its settings to its validation loss.
 
     Args:
         sweep: A sweep or a search of two settings at least.
+        words: The language.
 
     Returns:
         An ``<svg>``. Darker is better, the winner's line stands out; what diverged
@@ -370,7 +396,7 @@ def draw_parallel(sweep: Sweep) -> Markup:
     trained = [one for one in sweep.combinations if one.mean_loss is not None]
     drawn = [trained[at] for at in _spread(len(trained), MAX_LINES)]
     winner = next(one for one in sweep.members if one.name == sweep.winner).values
-    names = [*sweep.axes, "validation loss"]
+    names = [*sweep.axes, words("sweep.loss")]
     columns = [_positions([one.values[name] for one in drawn]) for name in sweep.axes]
     columns.append(_positions([_mean_loss(one) for one in drawn]))
     with _panels(1, 1, 2.8, max(4.5, 1.5 * len(names))) as (figure, panels):
@@ -388,10 +414,7 @@ def draw_parallel(sweep: Sweep) -> Markup:
                 axes.text(at + 0.03, height, text, fontsize=7.5, va="center", color=INK)
         axes.set_xticks(range(len(names)), names)
         axes.set(xlim=(-0.1, len(names) - 0.6), ylim=(-0.05, 1.05), yticks=[])
-        label = (
-            f"{len(drawn)} combinations, each a line through {', '.join(names)}; the "
-            "winner's stands out."
-        )
+        label = words("sweep.parallel_figure", count=len(drawn), names=", ".join(names))
         return inline(figure, "parallel", label)
 
 
@@ -470,7 +493,6 @@ def _bars(
     shift: float,
     stats: Sequence[tuple[float | None, float | None]],
     colour: str,
-    label: str,
 ) -> None:
     shown = [
         (x, mean, sd or 0.0) for x, (mean, sd) in enumerate(stats) if mean is not None
@@ -483,7 +505,6 @@ def _bars(
         color=colour,
         ecolor=INK,
         error_kw={"linewidth": 0.8},
-        label=label,
     )
 
 
@@ -512,9 +533,9 @@ def _mean_sd(
     return statistics.fmean(known), statistics.stdev(known) if known[1:] else None
 
 
-def _cell(mean: float | None, spread: float | None) -> str:
+def _cell(mean: float | None, spread: float | None, words: Words) -> str:
     if mean is None:
-        return "diverged"
+        return words("sweep.diverged")
     return f"{mean:.4g}" + (
         "" if spread is None else f"\n\N{PLUS-MINUS SIGN}{spread:.2g}"
     )
@@ -559,10 +580,10 @@ def _row(one: Combination) -> dict[str, object]:
     return {"values": values, **losses, "seeds": one.seeds, "diverged": one.diverged}
 
 
-def _fixed(sweep: Sweep) -> list[tuple[str, str]]:
+def _fixed(sweep: Sweep, words: Words) -> list[tuple[str, str]]:
     settings = sweep.forecaster.settings.to_dict()
     return [
-        (name, "none" if value is None else _text(value))
+        (name, words("numbers.none") if value is None else _text(value))
         for name, value in settings.items()
         if name not in {*sweep.axes, "seed"}
     ]
@@ -587,11 +608,6 @@ def _curves(folder: Path) -> dict[str, Curve]:
         )
         for name, pairs in losses.items()
     }
-
-
-def _legend(figure: Figure, axes: Axes) -> None:
-    handles, labels = axes.get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper left", ncols=len(handles))
 
 
 @contextmanager

@@ -1,0 +1,103 @@
+"""Skill by period and by symbol, against sums made by hand."""
+
+import numpy as np
+import pytest
+
+from closecast.evaluation.scores import crps
+from closecast.evaluation.slices import MAX_WITH_INTERVAL, slice_skill
+
+
+def slices_of(world, **forecasts):
+    """Slice a good forecast beside others."""
+    all_ = {"closecast": world.forecast(0.0), **forecasts}
+    return slice_skill(all_, world.truth, world.scale)
+
+
+@pytest.fixture
+def scored(world):
+    """Three symbols in eight quarters beside two wide densities."""
+    return slices_of(
+        world,
+        zero=world.forecast(0.0, spread=0.2),
+        ewma_t=world.forecast(0.0, spread=1.5),
+        har_t=world.forecast(0.0, spread=1.2),
+    )
+
+
+def test_a_symbol_has_the_skill_of_its_own_windows(world, scored):
+    """One minus the ratio of its two sums."""
+    own, other = world.forecast(0.0), world.forecast(0.0, spread=1.5)
+    mine = own.symbols == "S1"
+    ratio = crps(own, world.truth)[mine, 4] / world.scale[mine]
+    theirs = crps(other, world.truth)[mine, 4] / world.scale[mine]
+    (found,) = [
+        one
+        for one in scored
+        if (one.group, one.horizon, one.baseline) == ("S1", 5, "ewma_t")
+    ]
+    assert found.kind == "symbol"
+    assert found.skill_crps == pytest.approx(1 - ratio.sum() / theirs.sum())
+    assert found.num_windows == mine.sum() == 695
+    low, high = found.interval
+    assert low < found.skill_crps < high
+
+
+def test_periods_are_quarters_of_few_years_and_hold_every_window(scored):
+    """The first and the last step, against the named densities alone."""
+    periods = [one for one in scored if one.kind == "period"]
+    quarters = list(dict.fromkeys(one.group for one in periods))
+    assert quarters[:2] == ["2010 Q1", "2010 Q2"]
+    assert len(quarters) == 8
+    assert {one.horizon for one in periods} == {1, 5}
+    assert {one.baseline for one in scored} == {"ewma_t", "har_t"}
+    first = [
+        one.num_windows
+        for one in periods
+        if (one.horizon, one.baseline) == (1, "har_t")
+    ]
+    assert sum(first) == 3 * 695
+
+
+def test_many_years_are_years(make_world):
+    """A quarter of a long test would say little."""
+    world = make_world(symbols=1, sessions=1500)
+    found = slices_of(world, har_t=world.forecast(0.0, spread=1.2))
+    assert {one.group for one in found if one.kind == "period"} == {
+        "2010",
+        "2011",
+        "2012",
+        "2013",
+        "2014",
+    }
+
+
+def test_of_many_symbols_none_has_an_interval(make_world):
+    """Hundreds of bootstraps would cost more than they say."""
+    world = make_world(symbols=MAX_WITH_INTERVAL + 1, sessions=40, horizon=1)
+    found = slices_of(world, har_t=world.forecast(0.0, spread=1.2))
+    symbols = [one for one in found if one.kind == "symbol"]
+    assert len(symbols) == MAX_WITH_INTERVAL + 1
+    assert all(one.interval is None for one in symbols)
+    assert all(one.interval is not None for one in found if one.kind == "period")
+
+
+def test_a_slice_of_few_dates_has_no_interval(make_world):
+    """Nothing is said of chance where there is nothing to draw from."""
+    world = make_world(symbols=2, sessions=15, horizon=1)
+    found = slices_of(world, ewma_t=world.forecast(0.0, spread=1.2))
+    assert found
+    assert all(one.interval is None for one in found)
+    assert np.isfinite([one.skill_crps for one in found]).all()
+
+
+def test_without_the_named_densities_there_is_no_slice(world):
+    """A skill against anything else would mean something else."""
+    assert slices_of(world, zero=world.forecast(0.0, spread=0.2)) == ()
+
+
+def test_slices_are_plain_values(scored):
+    """Ready for JSON under their names."""
+    assert scored[0].to_dict().keys() == {
+        *("kind", "group", "horizon", "baseline"),
+        *("skill_crps", "interval", "num_windows"),
+    }

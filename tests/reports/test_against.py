@@ -1,0 +1,67 @@
+"""The judged model against each baseline: order, groups and weak ones."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from closecast.reports.against import Point, compare
+from closecast.reports.story import Score, load_story
+
+
+@pytest.fixture
+def scores(shared_run: Path) -> tuple[Score, ...]:
+    """The rows of the made-up run."""
+    return load_story(shared_run).scores
+
+
+def with_skills(scores: tuple[Score, ...], **skills: float) -> list[Score]:
+    """Give the judged model these skills at every step, without intervals."""
+    return [
+        replace(score, skill_crps_vs=skills, skill_crps_interval_vs={})
+        for score in scores
+        if score.model == "closecast"
+    ]
+
+
+def test_the_hardest_is_first(scores: tuple[Score, ...]) -> None:
+    """By the mean skill over the steps."""
+    found = compare(with_skills(scores, a=0.02, b=-0.01, c=0.012), "crps")
+    assert [one.model for one in found] == ["b", "c", "a"]
+    assert not any(one.weak for one in found)
+
+
+def test_a_baseline_far_off_is_weak_and_last(scores: tuple[Score, ...]) -> None:
+    """It would stretch the axis of the others."""
+    found = compare(with_skills(scores, easy=0.2, far=-0.3, hard=0.01), "crps")
+    assert [(one.model, one.weak) for one in found] == [
+        ("hard", False),
+        ("far", True),
+        ("easy", True),
+    ]
+
+
+def test_baselines_that_say_the_same_share_a_panel(scores: tuple[Score, ...]) -> None:
+    """All that expect no change have the same mean."""
+    found = compare(with_skills(scores, zero=0.01, ewma_t=0.01, drift=0.02), "crps")
+    assert [(one.model, one.same) for one in found] == [
+        ("zero", ("ewma_t",)),
+        ("drift", ()),
+    ]
+
+
+def test_a_step_is_better_where_the_whole_interval_is(
+    scores: tuple[Score, ...],
+) -> None:
+    """A skill without an interval is sure of nothing."""
+    found = {one.model: one for one in compare(scores, "crps")}
+    intervals = [point.interval for point in found["zero"].points.values()]
+    assert found["zero"].better == sum(one[0] > 0 for one in intervals if one)
+    assert compare(scores, "rmse")[0].better == 0
+
+
+def test_a_point_is_sure_off_zero() -> None:
+    """On either side."""
+    assert Point(value=-1.0, interval=(-2.0, -0.5)).sure
+    assert not Point(value=1.0, interval=(-0.5, 2.0)).sure
+    assert not Point(value=1.0, interval=None).sure
