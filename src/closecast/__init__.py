@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from closecast.experiments.forecaster import Forecaster as Forecaster
+    from closecast.experiments.outside import leak_test as leak_test
     from closecast.experiments.search import search as search
     from closecast.experiments.sweep import sweep as sweep
     from closecast.market.readers import read_prices as read_prices
@@ -17,6 +18,7 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "Forecaster": "closecast.experiments.forecaster",
+    "leak_test": "closecast.experiments.outside",
     "read_prices": "closecast.market.readers",
     "sample_prices": "closecast.market.sample",
     "search": "closecast.experiments.search",
@@ -26,6 +28,7 @@ _HOMES = {
 __all__ = [
     "Forecaster",
     "__version__",
+    "leak_test",
     "read_prices",
     "sample_prices",
     "search",

@@ -9,6 +9,7 @@ from closecast.cli.backtest import backtest
 from closecast.cli.data import app as data_app
 from closecast.cli.engine import engine
 from closecast.cli.export import export
+from closecast.cli.leak_test import leak_test
 from closecast.cli.options import (
     AsJson,
     Language,
@@ -39,6 +40,7 @@ app.command()(with_settings(backtest))
 add_store(data_app)
 app.add_typer(data_app, name="data", help="Look at prices before anything is trained.")
 data_app.command()(pack)
+app.command()(leak_test)
 app.command()(sweep)
 app.command()(search)
 app.command("range-test")(with_settings(range_test, NOT_SET))

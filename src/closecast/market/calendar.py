@@ -35,6 +35,10 @@ HOLIDAYS = {
 A date on one of these days rules the exchange out without loading its calendar.
 """
 
+CLOSING_HOURS = {"XKRX": 6.5, "XNYS": 21.0, ALWAYS: 24.0}
+"""When a session is over, in hours of UTC from the start of its date; the later one of
+summer and winter."""
+
 _DAY = np.timedelta64(1, "D")
 _SATURDAY, _SUNDAY = 5, 6
 
@@ -124,6 +128,33 @@ def next_sessions(
     return np.concatenate([ahead, rest])
 
 
+def closing_hours(bars: Bars) -> dict[str, float]:
+    """Say when each symbol's sessions are over, as far as its dates tell.
+
+    Args:
+        bars: The panel.
+
+    Returns:
+        Hours of UTC from the start of a session's date, by symbol; NaN where its
+        market is not recognised.
+    """
+    return {
+        symbol: CLOSING_HOURS.get(_market(bars.dates[start:end]), np.nan)
+        for symbol, start, end in bars
+    }
+
+
+def _market(dates: Shaped[np.ndarray, " date"]) -> str:
+    # By holidays alone, without loading a calendar: rested on all of one exchange's,
+    # traded on one of the other's.
+    recent = dates[-RECENT:].astype("datetime64[D]")
+    if _trades_always(recent):
+        return ALWAYS
+    month_days = {str(date)[5:] for date in recent}
+    rested = [code for code in HOLIDAYS if not month_days & set(HOLIDAYS[code])]
+    return rested[0] if len(rested) == 1 and len(recent) >= FEWEST else ""
+
+
 def rhythm(dates: Shaped[np.ndarray, " date"]) -> str:
     """Recognise when a symbol trades.
 
@@ -136,12 +167,16 @@ def rhythm(dates: Shaped[np.ndarray, " date"]) -> str:
         ``weekdays``.
     """
     recent = dates[-RECENT:].astype("datetime64[D]")
-    weekday = (recent.astype(int) + 3) % 7
-    shares = [np.mean(weekday == day) for day in (_SATURDAY, _SUNDAY)]
-    if min(shares) > WEEKEND_SHARE:
+    if _trades_always(recent):
         return ALWAYS
     matching = (code for code in HOLIDAYS if _trades_at(recent, code))
     return next(matching, WEEKDAYS)
+
+
+def _trades_always(recent: Shaped[np.ndarray, " date"]) -> bool:
+    weekday = (recent.astype(int) + 3) % 7
+    shares = [np.mean(weekday == day) for day in (_SATURDAY, _SUNDAY)]
+    return bool(min(shares) > WEEKEND_SHARE)
 
 
 def _trades_at(recent: Shaped[np.ndarray, " date"], code: str) -> bool:

@@ -8,11 +8,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Int
+from jaxtyping import Bool, Float, Int
 
 from closecast.errors import LeakageError
 from closecast.forecast import Forecast, Forecaster
 from closecast.market.bars import VOLUME, Bars
+from closecast.market.calendar import closing_hours
 from closecast.windows.spec import WindowSpec
 from closecast.windows.split import Split
 
@@ -62,6 +63,8 @@ def run_leak_tests(
         future_perturbation(forecaster, bars, cutoffs, seed, untouched=untouched),
         truncation(forecaster, bars, cutoffs, untouched=untouched),
         adjustment_invariance(forecaster, bars, cutoffs, untouched=untouched),
+        relabelling(forecaster, bars, cutoffs, untouched=untouched),
+        same_day(forecaster, bars, cutoffs, closing_hours(bars), seed),
     ]
 
 
@@ -89,7 +92,7 @@ def future_perturbation(
     moved = 0
     probes = _probes(bars, cutoffs)
     for (date, known), before in _with_forecasts(forecaster, bars, probes, untouched):
-        noisy = _with_noise(bars, bars.dates > date, seed)
+        noisy = with_noise(bars, bars.dates > date, seed)
         moved += _differing(before, forecaster.forecast(noisy, known))
     return LeakResult(
         "future_perturbation",
@@ -156,7 +159,7 @@ def adjustment_invariance(
     probes = _probes(bars, cutoffs)[-1:]
     last = None if untouched is None else untouched[-1:]
     ((_, known), original) = _with_forecasts(forecaster, bars, probes, last)[0]
-    adjusted = forecaster.forecast(_replaced(bars, values), known)
+    adjusted = forecaster.forecast(with_values(bars, values), known)
     spread = np.ptp(original.quantiles, axis=2).max() + 1e-12
     drift = float(np.abs(adjusted.quantiles - original.quantiles).max() / spread)
     return LeakResult(
@@ -164,6 +167,81 @@ def adjustment_invariance(
         drift <= ADJUSTMENT_TOLERANCE,
         f"prices x {ADJUSTMENT}, volumes / {ADJUSTMENT}: forecasts moved by at most "
         f"{drift:.1e} of their spread ({len(known)} forecasts)",
+    )
+
+
+def relabelling(
+    forecaster: Forecaster[Bars],
+    bars: Bars,
+    cutoffs: Int[np.ndarray, " window"],
+    *,
+    untouched: Sequence[Forecast] | None = None,
+) -> LeakResult:
+    """Rename every symbol: returns forecast stay the same.
+
+    A forecaster that moves looks its answer up by name, in what it was trained on or
+    in a file, and would do so for dates that it should not know yet.
+
+    Args:
+        forecaster: What is tested.
+        bars: The panel.
+        cutoffs: Rows to forecast at.
+        untouched: Forecasts of the panel as it is, where they are made already.
+
+    Returns:
+        The result.
+    """
+    probes = _probes(bars, cutoffs)[-1:]
+    last = None if untouched is None else untouched[-1:]
+    ((_, known), original) = _with_forecasts(forecaster, bars, probes, last)[0]
+    moved = _differing(original, forecaster.forecast(renamed(bars), known))
+    return LeakResult(
+        "relabelling",
+        moved == 0,
+        f"symbols renamed: {moved} of {len(known)} forecasts moved",
+    )
+
+
+def same_day(
+    forecaster: Forecaster[Bars],
+    bars: Bars,
+    cutoffs: Int[np.ndarray, " window"],
+    hours_by_symbol: Mapping[str, float],
+    seed: int = 0,
+) -> LeakResult:
+    """Replace the bars of a date that close later than a symbol's own.
+
+    Seoul closes before New York opens: a forecast for Seoul that reads New York's close
+    of the same date knows what comes next.
+
+    Args:
+        forecaster: What is tested.
+        bars: The panel.
+        cutoffs: Rows to forecast at.
+        hours_by_symbol: When each symbol's session closes, in hours from the start of
+            its date in UTC; one that is NaN is neither replaced nor asked for.
+        seed: Seed of the noise.
+
+    Returns:
+        The result; of symbols that close at one hour it passes.
+    """
+    hours = np.array([hours_by_symbol[s] for s in bars.symbols])[bars.symbol_ids]
+    date, known = _probes(bars, cutoffs)[-1]
+    today = known[bars.dates[known] == date]
+    moved = count = 0
+    for hour in np.unique(hours[today][~np.isnan(hours[today])]):
+        own = today[hours[today] == hour]
+        closes_later = (bars.dates == date) & (hours > hour)
+        if closes_later.any():
+            noisy = with_noise(bars, closes_later | (bars.dates > date), seed)
+            before = forecaster.forecast(bars, own)
+            moved += _differing(before, forecaster.forecast(noisy, own))
+            count += len(own)
+    return LeakResult(
+        "same_day",
+        moved == 0,
+        f"bars of the same date that close later replaced by noise: {moved} of {count} "
+        "forecasts moved",
     )
 
 
@@ -255,7 +333,17 @@ def _with_forecasts(
     return list(zip(probes, untouched, strict=True))
 
 
-def _with_noise(bars: Bars, replaced: Bool[np.ndarray, " row"], seed: int) -> Bars:
+def with_noise(bars: Bars, replaced: Bool[np.ndarray, " row"], seed: int) -> Bars:
+    """Replace bars by noise that knows nothing of them.
+
+    Args:
+        bars: The panel.
+        replaced: Rows to replace.
+        seed: Seed of the noise.
+
+    Returns:
+        A panel of the same symbols and dates.
+    """
     random = np.random.default_rng(seed)
     body = np.exp(3 * random.standard_normal((len(bars), 2)))
     values = np.column_stack(
@@ -267,12 +355,38 @@ def _with_noise(bars: Bars, replaced: Bool[np.ndarray, " row"], seed: int) -> Ba
             1e6 * body[:, 0],
         ]
     )
-    return _replaced(bars, np.where(replaced[:, None], values, bars.values))
+    return with_values(bars, np.where(replaced[:, None], values, bars.values))
 
 
-def _replaced(bars: Bars, values: np.ndarray) -> Bars:
+def with_values(bars: Bars, values: Float[np.ndarray, "row column"]) -> Bars:
+    """Put other values into a panel.
+
+    Args:
+        bars: The panel.
+        values: Open, high, low, close and volume of each row.
+
+    Returns:
+        A panel of the same symbols and dates.
+    """
     return Bars(
         symbols=bars.symbols, offsets=bars.offsets, dates=bars.dates, values=values
+    )
+
+
+def renamed(bars: Bars) -> Bars:
+    """Give every symbol another name, in the same order.
+
+    Args:
+        bars: The panel.
+
+    Returns:
+        The same bars under other names.
+    """
+    return Bars(
+        symbols=tuple(f"renamed {symbol}" for symbol in bars.symbols),
+        offsets=bars.offsets,
+        dates=bars.dates,
+        values=bars.values,
     )
 
 

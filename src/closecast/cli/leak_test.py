@@ -1,0 +1,44 @@
+"""``closecast leak-test``: ask anybody's forecaster whether it sees its own answer."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from closecast.cli.options import AsJson, Prices, read
+from closecast.cli.screen import say, say_json
+
+
+def leak_test(
+    forecaster: Annotated[
+        str,
+        typer.Argument(
+            metavar="MODULE:NAME",
+            help="A function of a frame, or a Nixtla or Darts object, of a module.",
+        ),
+    ],
+    prices: Prices,
+    horizon: Annotated[
+        int, typer.Option(min=1, help="Sessions to forecast, for objects.")
+    ] = 5,
+    as_json: AsJson = False,
+) -> None:
+    """Test a forecaster of your own for leaks.
+
+    Exit code 0: none found. 3: a forecast could have seen its own answer.
+    """
+    from closecast.experiments.outside import find_forecaster
+    from closecast.experiments.outside import leak_test as run
+    from closecast.experiments.record import stamps_of
+    from closecast.windows.leakage import require_no_leak
+
+    sys.path.insert(0, str(Path.cwd()))
+    results = run(find_forecaster(forecaster), read(prices), horizon=horizon)
+    if as_json:
+        say_json(stamps_of(results))
+    else:
+        for result in results:
+            outcome = "passed" if result.passed else "LEAK"
+            say(f"{outcome}  {result.name}: {result.detail}")
+    require_no_leak(results)
