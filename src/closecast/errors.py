@@ -11,6 +11,7 @@
     - MissingExtraError  an optional library is needed and not installed
     - VendorError        a vendor of prices gave none
     - LeakageError       a forecast could have seen its own answer
+    - IntegrityError     a stored run is not what it says
 
 A message reads ``Expected <rule>, got <value> (<where>). <What to do>.``
 """
@@ -58,6 +59,10 @@ class VendorError(ClosecastError, RuntimeError):
 
 class LeakageError(ClosecastError, RuntimeError):
     """A forecast could have seen its own answer."""
+
+
+class IntegrityError(ClosecastError, ValueError):
+    """A stored run is not what it says."""
 
 
 class ClosecastWarning(UserWarning):

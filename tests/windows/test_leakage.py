@@ -99,7 +99,7 @@ def test_the_panel_as_it_is_is_forecast_once_for_each_probe(bars, cutoffs):
     run_leak_tests(Watched(), bars, cutoffs)
 
     assert sum(some is bars for some in asked) == PROBE_DATES
-    assert len(asked) == 3 * PROBE_DATES + 1
+    assert len(asked) == 3 * PROBE_DATES + 2
 
 
 def test_reading_the_future_is_caught(bars, cutoffs):

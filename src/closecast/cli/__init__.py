@@ -4,7 +4,7 @@ import sys
 
 from closecast.cli.app import app
 from closecast.cli.screen import complain, notes
-from closecast.errors import ClosecastError, LeakageError
+from closecast.errors import ClosecastError, IntegrityError, LeakageError
 
 DONE, BAD_INPUT, ALARM = 0, 1, 3
 
@@ -14,7 +14,7 @@ def main() -> None:
     try:
         with notes():
             app()
-    except LeakageError as error:
+    except (LeakageError, IntegrityError) as error:
         complain(error)
         sys.exit(ALARM)
     except (ClosecastError, OSError) as error:

@@ -24,6 +24,7 @@ from closecast.cli.screen import say, say_json, training_progress
 from closecast.cli.search import search
 from closecast.cli.store import add_to as add_store
 from closecast.cli.sweep import compare, runs_app, sweep
+from closecast.cli.verify import verify
 
 if TYPE_CHECKING:
     from closecast.experiments.forecaster import Evaluation, Forecaster
@@ -44,6 +45,7 @@ app.command()(leak_test)
 app.command()(sweep)
 app.command()(search)
 app.command("range-test")(with_settings(range_test, NOT_SET))
+app.command()(verify)
 app.command()(compare)
 app.command()(engine)
 app.command()(export)

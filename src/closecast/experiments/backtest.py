@@ -18,6 +18,7 @@ from closecast.errors import SettingError
 from closecast.evaluation.scoreboard import Scoreboard, score
 from closecast.evaluation.scores import crps, hits, squared_error
 from closecast.evaluation.verdict import DENSITY_BASELINES, MEAN_BASELINES
+from closecast.experiments.evidence import as_stored
 from closecast.experiments.fitted import Fitted, fitted_on
 from closecast.experiments.record import block_of, data_of, stamps_of
 from closecast.forecast import Forecast
@@ -111,6 +112,7 @@ class Backtest:
             averaged over the steps.
         forecasts: Forecasts of all test windows by name, the model's first.
         truth: Log returns from the last close that came.
+        scale: The symbol's volatility of one session known at each cutoff.
         fold_numbers: Fold of each test window.
         leak_tests: Outcomes of the leak tests of all trainings.
         fitted: The model of the newest fold.
@@ -126,6 +128,7 @@ class Backtest:
     seed_skill: Mapping[str, list[float]]
     forecasts: Mapping[str, Forecast]
     truth: Truth
+    scale: Float[np.ndarray, " window"]
     fold_numbers: Int[np.ndarray, " window"]
     leak_tests: tuple[LeakResult, ...]
     fitted: Fitted
@@ -341,7 +344,10 @@ def _forecasts(
     )
     cut = str(trained.split.validation_start)
     require_no_leak([scaler_audit(fitted_on(baselines), cut)])
-    return {one.name: one.forecast(bars, test) for one in (fitted.voice, *baselines)}
+    return {
+        one.name: as_stored(one.forecast(bars, test))
+        for one in (fitted.voice, *baselines)
+    }
 
 
 def _judged(
@@ -387,6 +393,7 @@ def _judged(
         },
         forecasts=forecasts,
         truth=truth,
+        scale=scale,
         fold_numbers=numbers,
         leak_tests=_merged([one.leak_tests for one in dict.fromkeys(speaking)]),
         fitted=speaking[-1],

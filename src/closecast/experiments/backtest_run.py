@@ -5,8 +5,9 @@ import json
 from pathlib import Path
 
 from closecast.experiments.backtest import Backtest
+from closecast.experiments.evidence import Evidence
 from closecast.experiments.forecaster import Forecaster
-from closecast.experiments.run import recent_closes, write_forecast, write_table
+from closecast.experiments.run import recent_closes, seal, write_forecast, write_table
 from closecast.market.readers import frame_of
 from closecast.training.checkpoint import write_durably
 
@@ -35,6 +36,10 @@ def write_backtest(folder: Path, result: Backtest, source: str) -> None:
     ):
         text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False)
         write_durably(folder / name, f"{text}\n".encode())
+    seal(
+        folder,
+        Evidence(forecasts=result.forecasts, truth=result.truth, scale=result.scale),
+    )
 
 
 def _parquet(result: Backtest) -> bytes:

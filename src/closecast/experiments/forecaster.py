@@ -14,6 +14,7 @@ from closecast.engine.fleet import Progress
 from closecast.errors import ClosecastWarning, ModelError, SettingError, WindowError
 from closecast.evaluation.conformal import Conformal
 from closecast.evaluation.scoreboard import Scoreboard, score
+from closecast.experiments.evidence import Evidence, as_stored
 from closecast.experiments.fitted import Fitted, fitted_on
 from closecast.experiments.index import Index
 from closecast.experiments.record import block_of, data_of, stamps_of
@@ -64,6 +65,7 @@ class Evaluation:
 
     Attributes:
         scoreboard: Scores beside the baselines, and the verdict.
+        evidence: Every forecast that was scored, and what came.
         leak_tests: Outcomes of the leak tests after training.
         split: The blocks; all scores are of ``split.test``.
         bars: The panel that was scored.
@@ -71,6 +73,7 @@ class Evaluation:
     """
 
     scoreboard: Scoreboard
+    evidence: Evidence
     leak_tests: tuple[LeakResult, ...]
     split: Split
     bars: Bars
@@ -327,7 +330,8 @@ class Forecaster:
         split = self._split(bars)
         baselines = fit_baselines(bars, split.train, self.spec, self.settings.calendar)
         forecasts = {
-            one.name: one.forecast(bars, split.test) for one in (voice, *baselines)
+            one.name: as_stored(one.forecast(bars, split.test))
+            for one in (voice, *baselines)
         }
         audit = scaler_audit(
             fitted_on([self.model, *baselines]), str(split.validation_start)
@@ -337,6 +341,7 @@ class Forecaster:
         scale = volatility(bars)[split.test]
         return Evaluation(
             scoreboard=score(forecasts, truth, scale),
+            evidence=Evidence(forecasts=forecasts, truth=truth, scale=scale),
             leak_tests=(
                 *(test for test in self.leak_tests if test.name != audit.name),
                 audit,

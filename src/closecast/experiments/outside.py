@@ -15,7 +15,8 @@ from jaxtyping import Shaped
 
 from closecast.errors import ClosecastError, MissingExtraError, ModelError, SettingError
 from closecast.market.bars import VOLUME, Bars
-from closecast.market.readers import bars_of, to_frame
+from closecast.market.panels import bars_of
+from closecast.market.readers import to_frame
 from closecast.windows.leakage import (
     ADJUSTMENT,
     LeakResult,

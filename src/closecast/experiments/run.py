@@ -7,6 +7,7 @@ import json
 import os
 import platform
 import tomllib
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,8 +16,10 @@ from typing import Any
 import numpy as np
 from jaxtyping import Shaped
 
-from closecast.errors import ModelError
+from closecast.errors import ClosecastWarning, ModelError
+from closecast.experiments.evidence import MAX_ROWS, Evidence, write_evidence
 from closecast.experiments.forecaster import Evaluation, Forecaster
+from closecast.experiments.verify import write_sums
 from closecast.forecast import Forecast
 from closecast.market.bars import Bars
 from closecast.training.checkpoint import write_durably
@@ -32,7 +35,7 @@ DIFFERENCES_SHOWN = 6
 def write_run(
     folder: Path, forecaster: Forecaster, evaluation: Evaluation, source: str
 ) -> None:
-    """Write model/, forecast.csv, closes.csv and scoreboard.json.
+    """Write model/, forecast.csv, closes.csv, scoreboard.json and what it is made of.
 
     Args:
         folder: Where to; made if absent.
@@ -49,6 +52,24 @@ def write_run(
     board["data"]["source"] = source
     text = json.dumps(board, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
     write_durably(folder / "scoreboard.json", text.encode())
+    seal(folder, evaluation.evidence)
+
+
+def seal(folder: Path, evidence: Evidence) -> None:
+    """Write the forecasts behind a scoreboard, and the sums of all files, last.
+
+    Args:
+        folder: The run.
+        evidence: What its scoreboard is made of.
+    """
+    if not write_evidence(folder, evidence):
+        warnings.warn(
+            f"{evidence.num_rows:,} forecasts are too many to store (at most "
+            f"{MAX_ROWS:,}): this run cannot be verified.",
+            ClosecastWarning,
+            stacklevel=3,
+        )
+    write_sums(folder)
 
 
 def write_forecast(path: Path, forecast: Forecast) -> None:
