@@ -15,7 +15,8 @@ from closecast.market.bars import CLOSE, HIGH, LOW, VOLUME
 from closecast.market.calendar import ALWAYS, FEWEST, rhythm
 from closecast.market.findings import Finding
 from closecast.market.readers.format import NO_HINTS, Hints
-from closecast.market.readers.table import SORTED, Table, survey, unsorted_files
+from closecast.market.readers.rows import Table, unsorted_files
+from closecast.market.readers.table import SORTED, survey
 
 __all__ = ["Finding", "check"]
 

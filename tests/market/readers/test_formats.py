@@ -104,6 +104,35 @@ unix,date,symbol,open,high,low,close,Volume USDT,Volume BTC,tradecount
 1706659200000,2024-01-31,BTCUSDT,1005,1020,1000,1010.75,4,800,9
 1706572800000,2024-01-30,BTCUSDT,1000.5,1010,990.25,1005,5,1234500,9
 """
+METATRADER = """\
+<DATE>\t<TIME>\t<OPEN>\t<HIGH>\t<LOW>\t<CLOSE>\t<TICKVOL>\t<VOL>\t<SPREAD>
+2024.01.30\t00:00:00\t1000.5\t1010\t990.25\t1005\t1234500\t0\t5
+2024.01.31\t00:00:00\t1005\t1020\t1000\t1010.75\t800\t0\t5
+"""
+METATRADER_4 = """\
+2024.01.30,00:00,1000.5,1010,990.25,1005,1234500
+2024.01.31,00:00,1005,1020,1000,1010.75,800
+"""
+UPBIT = """\
+market,candle_date_time_utc,candle_date_time_kst,opening_price,high_price,low_price,trade_price,timestamp,candle_acc_trade_price,candle_acc_trade_volume,prev_closing_price,change_price,change_rate
+KRW-BTC,2024-01-31T00:00:00,2024-01-31T09:00:00,1005,1020,1000,1010.75,1706745599999,1,800,1005,5,0.1
+KRW-BTC,2024-01-30T00:00:00,2024-01-30T09:00:00,1000.5,1010,990.25,1005,1706659199999,1,1234500,1005,5,0.1
+"""
+LETTERS = """\
+ts,o,h,l,c,vol,volCcy,volCcyQuote,confirm
+1706572800000,1000.5,1010,990.25,1005,1234500,9,9,1
+1706659200000,1005,1020,1000,1010.75,800,9,9,1
+"""
+WSJ = """\
+Date, Open, High, Low, Close, Volume
+01/31/24, 1005, 1020, 1000, 1010.75, 800
+01/30/24, 1000.5, 1010, 990.25, 1005, 1234500
+"""
+GOOGLE = """\
+Date,Open,High,Low,Close,Volume
+31-Jan-24,1005,1020,1000,1010.75,800
+30-Jan-24,1000.5,1010,990.25,1005,1234500
+"""
 PREAMBLE = "# Ticker: X, of a list\n# Generated: today\n\n" + PLAIN
 TITLED = "Prices of X\nSource: nobody\n" + PLAIN
 COMMENTED_HEADER = "# made by hand\n# " + PLAIN
@@ -165,6 +194,12 @@ FILES = {
     "spaced": SPACED,
     "us_times": US_TIMES,
     "named_month": NAMED_MONTH,
+    "metatrader": METATRADER,
+    "metatrader_4": METATRADER_4,
+    "upbit": UPBIT,
+    "letters": LETTERS,
+    "wsj": WSJ,
+    "google": GOOGLE,
 }
 
 

@@ -32,7 +32,9 @@ def to_symbols(cells: Cells) -> tuple[list[str], Bad]:
         Symbols as text, empty where there is none, and the cells that name none.
     """
     entries = cells.tolist() if isinstance(cells, np.ndarray) else cells
-    read = [_symbol(cell) for cell in entries]
+    texts = {cell for cell in entries if isinstance(cell, str)}
+    known = {text: _symbol(text) for text in texts}
+    read = [known[cell] if isinstance(cell, str) else _symbol(cell) for cell in entries]
     bad = {row: shown(entries[row]) for row, name in enumerate(read) if not name}
     return read, bad
 

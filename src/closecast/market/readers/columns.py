@@ -3,7 +3,7 @@
 from closecast.market.bars import COLUMNS
 from closecast.market.findings import Finding, TableError
 from closecast.market.readers.format import NAMES, normal
-from closecast.market.readers.source import RawTable
+from closecast.market.readers.raw import RawTable
 
 REQUIRED = ("date", *COLUMNS)
 
@@ -13,7 +13,10 @@ _WEAK_DATES = {"time", "timestamp", "unix", "open_time"}
 _UNNAMED = {"", "unnamed:_0"}
 """A dataframe's index, written to CSV without a name."""
 
-_VOLUMES = ("vol", "거래")
+_VOLUMES = ("vol", "거래", "stuecke")
+
+_WEAK_VOLUMES = {"volumen"}
+"""Ariva's turnover in euros, beside the pieces that were traded."""
 
 
 def roles_of(raw: RawTable) -> dict[str, int]:
@@ -35,6 +38,7 @@ def roles_of(raw: RawTable) -> dict[str, int]:
         for role, known in NAMES.items()
     }
     found["date"] = _dates(found["date"], names)
+    found["volume"] = _volumes(found["volume"], names)
     found["symbol"] = _one_symbol(found["symbol"], raw)
     for role, at in found.items():
         if len(at) > 1:
@@ -53,7 +57,15 @@ def _dates(at: list[int], names: list[str]) -> list[int]:
     return strong or at
 
 
+def _volumes(at: list[int], names: list[str]) -> list[int]:
+    strong = [i for i in at if names[i] not in _WEAK_VOLUMES]
+    return strong or at
+
+
 def _one_symbol(at: list[int], raw: RawTable) -> list[int]:
+    # A name is a symbol where nothing else is, and where it tells rows apart.
+    codes = [i for i in at if normal(raw.names[i]) != "name"]
+    at = codes or [i for i in at if len(set(raw.columns[i])) > 1]
     same = all(list(raw.columns[i]) == list(raw.columns[at[0]]) for i in at)
     return at[:1] if same else at
 

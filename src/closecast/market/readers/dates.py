@@ -91,7 +91,7 @@ def order_of(cells: Cells) -> Order:
     """
     if isinstance(cells, np.ndarray):
         return "none"
-    texts = {cell.strip() for cell in cells if isinstance(cell, str)}
+    texts = {cell.strip() for cell in {c for c in cells if isinstance(c, str)}}
     found = [m for m in map(_YEAR_LAST.fullmatch, texts) if m is not None]
     if not found:
         return "none"
@@ -142,6 +142,9 @@ def _days_at_once(entries: list[Any]) -> Shaped[np.ndarray, " row"] | None:
     if not entries or any(type(cell) not in {str, int} for cell in set(entries)):
         return None
     texts = np.array(entries, dtype=str)
+    if texts[0].endswith(".0") and np.char.endswith(texts, ".0").all():
+        whole = np.char.rpartition(texts, ".0")[:, 0]
+        return _from_epoch(whole)  # a time that a dataframe took for a fraction
     if texts.dtype.itemsize == 4 * 10 and isinstance(entries[0], str):
         days = _iso_at_once(texts)
         if days is not None:

@@ -4,6 +4,7 @@ A format says how to know it and how it differs from a plain table. It converts 
 cell: numbers and dates are read by ``numbers`` and ``dates`` alone.
 """
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal, cast, get_args
@@ -20,18 +21,44 @@ Decimal = Literal[".", ","]
 
 COMMENTS = ("#", "//")
 
+_NUMBERED = re.compile(r"\d+\. (?=\D)")
+"""Alpha Vantage counts its columns: ``1. open``."""
+
 NAMES = {
     "date": (
         *("date", "ds", "time", "timestamp", "datetime", "open_time", "unix"),
-        *("trade_date", "trading_date", "일자", "날짜", "datum"),
+        *("trade_date", "trading_date", "window_start", "일자", "날짜", "일시"),
+        *("datum", "fecha", "data", "日期", "日付"),
     ),
-    "symbol": ("symbol", "ticker", "unique_id", "code", "종목코드", "티커"),
-    "open": ("open", "시가", "오픈", "eröffn", "eröffnung"),
-    "high": ("high", "고가", "hoch"),
-    "low": ("low", "저가", "tief"),
-    "close": ("close", "y", "price", "last", "close/last", "종가", "zuletzt"),
-    "volume": ("volume", "vol", "거래량", "volumen"),
-    "adj_close": ("adj_close", "adjclose", "adjusted_close", "수정종가"),
+    "symbol": (
+        *("symbol", "ticker", "unique_id", "code", "ts_code", "종목코드", "티커"),
+        "name",
+    ),
+    "open": (
+        *("open", "open_price", "px_open", "시가", "오픈", "eröffn", "eröffnung"),
+        *("ouv", "ouverture", "apertura", "abertura", "otwarcie", "开盘", "始値"),
+        *("erster",),
+    ),
+    "high": (
+        *("high", "high_price", "px_high", "고가", "hoch", "plus_haut", "máximo"),
+        *("máxima", "massimo", "najwyzszy", "最高", "高値"),
+    ),
+    "low": (
+        *("low", "low_price", "px_low", "저가", "tief", "plus_bas", "mínimo"),
+        *("mínima", "minimo", "najnizszy", "最低", "安値"),
+    ),
+    "close": (
+        *("close", "y", "price", "last", "close/last", "close_price", "px_last"),
+        *("종가", "zuletzt", "schluss", "schlusskurs", "dernier", "último"),
+        *("ultimo", "zamkniecie", "收盘", "終値"),
+    ),
+    "volume": (
+        *("volume", "vol", "px_volume", "거래량", "volumen", "wolumen", "stuecke"),
+        *("no.of_shares", "成交量", "出来高"),
+    ),
+    "adj_close": (
+        *("adj_close", "adj._close", "adjclose", "adjusted_close", "수정종가"),
+    ),
 }
 """What vendors call each column, in lower case with underscores."""
 
@@ -128,7 +155,8 @@ def normal(name: str) -> str:
     Returns:
         It in lower case, with underscores, without brackets, stars and dots around.
     """
-    return name.strip(" <>\t*.\ufeff").lower().replace(" ", "_").replace("-", "_")
+    bare = _NUMBERED.sub("", name.strip(" <>\t*.\ufeff"))
+    return bare.lower().replace(" ", "_").replace("-", "_")
 
 
 def roles_in(cells: list[str]) -> set[str]:

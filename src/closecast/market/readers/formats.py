@@ -8,14 +8,19 @@ from closecast.market.readers.cryptodatadownload import CRYPTODATADOWNLOAD
 from closecast.market.readers.format import Format, Head, Lines, normal, roles_in
 from closecast.market.readers.investing import INVESTING
 from closecast.market.readers.krx import KRX
+from closecast.market.readers.letters import LETTERS
+from closecast.market.readers.metatrader import METATRADER
 from closecast.market.readers.nasdaq import NASDAQ
+from closecast.market.readers.short_years import GOOGLE, WSJ
 from closecast.market.readers.stooq import STOOQ
+from closecast.market.readers.upbit import UPBIT
 from closecast.market.readers.yahoo import YFINANCE
 
 PLAIN = Format(name="a plain table", sniff=lambda _: True)
 
 FORMATS = (
-    *(KLINES, YFINANCE, STOOQ, CRYPTODATADOWNLOAD, INVESTING, KRX, NASDAQ),
+    *(KLINES, YFINANCE, STOOQ, METATRADER, CRYPTODATADOWNLOAD, UPBIT, LETTERS),
+    *(INVESTING, KRX, NASDAQ, WSJ, GOOGLE),
     PLAIN,
 )
 """Asked in this order; the last takes every file."""
@@ -37,11 +42,13 @@ class Recognised:
         format: How the vendor writes.
         lines: Header, then one bar a line.
         headless: The first line is a bar, so that no column has a name.
+        start: Line of the file that the table begins in.
     """
 
     format: Format
     lines: Lines
     headless: bool
+    start: int
 
 
 def recognise(lines: Lines) -> Recognised:
@@ -61,6 +68,7 @@ def recognise(lines: Lines) -> Recognised:
         format=found,
         lines=found.reshape(lines),
         headless=found is PLAIN and looks_like_bar(head[0]),
+        start=lines[0][0],
     )
 
 

@@ -6,7 +6,9 @@ the file tell which.
 
 from closecast.market.readers.format import Format, Head, normal, roles_in
 
-_CHANGES = {"change_%", "변동_%", "+/__%"}
+_CHANGES = {
+    *("change_%", "변동_%", "+/__%", "variation_%", "%_var", "var._%", "var%"),
+}
 
 
 def _sniff(head: Head) -> bool:

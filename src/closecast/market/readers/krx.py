@@ -6,7 +6,7 @@ Prices are in won, so 72,300 is seventy-two thousand.
 from closecast.market.readers.format import Format, Head, normal
 
 _NEEDED = {"시가", "고가", "저가", "종가"}
-_DATES = {"일자", "날짜", "date", ""}
+_DATES = {"일자", "날짜", "일시", "date", ""}
 
 
 def _sniff(head: Head) -> bool:

@@ -24,7 +24,7 @@ nothing that tells, ``lost`` 1.234.567.890 without any decimals.
 
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 _NUMBER_CHARACTERS = frozenset("0123456789.+-eE ")
-_SPACES = " '\u2019\u00a0\u202f"
+_SPACES = " '\u2019\u00a0\u202f\u2009"
 _GROUPED = re.compile(
     rf"[+-]?(?:\d+|[1-9]\d{{0,2}}(?P<sep>[,{_SPACES}])\d{{3}}(?:(?P=sep)\d{{3}})*)"
     r"(?:\.\d*)?|[+-]?\.\d+",
@@ -36,6 +36,10 @@ _COMMA = re.compile(
     re.ASCII,
 )
 _THREE_DECIMALS = re.compile(r"[1-9]\d{0,2}\.\d{3}", re.ASCII)
+_BEFORE = ("$", "€", "£", "¥", "₩", "￦")
+_AFTER = ("€", "원", "円")
+"""Currencies as they stand before and after a price."""
+
 _UNITS = {"K": 3, "M": 6, "B": 9, "T": 12}
 _NO_GROUPS = str.maketrans("", "", "," + _SPACES)
 _NO_DOTS = str.maketrans(",", ".", "." + _SPACES)
@@ -47,7 +51,7 @@ class Style:
 
     Attributes:
         reading: What points and commas mean.
-        currency: A sign before a price, or nothing.
+        currency: A sign before or after a price, or nothing.
         units: K, M, B and T may follow.
     """
 
@@ -103,6 +107,7 @@ def decide(
         The style, with the reading that every number allows.
     """
     texts = _texts(columns)
+    style = replace(style, currency=style.currency or _currency(texts))
     if decimal_sign is not None:
         return replace(style, reading="comma" if decimal_sign == "," else "grouped")
     if semicolons and _only_three_decimals(texts):
@@ -164,6 +169,14 @@ def _texts(columns: Sequence[Cells]) -> list[list[str]]:
     return [[cell for cell in column if isinstance(cell, str)] for column in lists]
 
 
+def _currency(texts: list[list[str]]) -> str:
+    # The one sign that prices carry; of two, neither is taken away.
+    cells = [text.strip() for column in texts for text in column]
+    before = {sign for sign in _BEFORE if any(c.startswith(sign) for c in cells)}
+    after = {sign for sign in _AFTER if any(c.endswith(sign) for c in cells)}
+    return "".join(before | after) if len(before | after) == 1 else ""
+
+
 def _typed(columns: Sequence[Cells]) -> Iterator[tuple[list[str], list[Any]]]:
     # The text of each column of text, and all of it that is a value.
     for column in columns:
@@ -223,7 +236,9 @@ def _from_text(text: str, style: Style) -> float | None:
 
 def _bare(text: str, style: Style) -> tuple[str, int]:
     # The digits and signs of a number, and the power of ten that follows them.
-    if style.currency:
-        text = text.removeprefix(style.currency)
+    if style.currency and text.startswith(style.currency):
+        text = text.removeprefix(style.currency).lstrip()
+    elif style.currency in _AFTER:
+        text = text.removesuffix(style.currency).rstrip()
     power = _UNITS.get(text[-1:].upper(), 0) if style.units else 0
     return (text[:-1], power) if power else (text, 0)

@@ -1,0 +1,171 @@
+"""Rows of prices, converted and not yet trusted, with all that is wrong with them."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from jaxtyping import Bool, Float, Int, Shaped
+
+from closecast.market.bars import COLUMNS
+from closecast.market.findings import Finding, Severity
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Table:
+    """Rows in the order of their files, converted and not yet trusted.
+
+    Attributes:
+        files: File of each row.
+        rows: What a finding calls each row.
+        symbols: Symbol of each row; empty where it cannot be read.
+        dates: Session of each row, ``datetime64[D]``; NaT where it cannot be read.
+        values: Open, high, low, close in price units and volume.
+    """
+
+    files: Shaped[np.ndarray, " row"]
+    rows: Int[np.ndarray, " row"]
+    symbols: Shaped[np.ndarray, " row"]
+    dates: Shaped[np.ndarray, " row"]
+    values: Float[np.ndarray, "row column"]
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    @cached_property
+    def symbol_ids(self) -> Int[np.ndarray, " row"]:
+        """A number for each row's symbol, in the symbols' order; -1 for none."""
+        names, ids = np.unique(self.symbols.astype(str), return_inverse=True)
+        return np.where(self.symbols == "", -1, ids) if len(names) else ids
+
+    def finding(
+        self, at: int, what: str, remedy: str, severity: Severity = "error"
+    ) -> Finding:
+        """Report a row.
+
+        Args:
+            at: Its position in the table.
+            what: What was expected and what was found.
+            remedy: What to do.
+            severity: ``error`` or ``warning``.
+
+        Returns:
+            The finding with file, row, symbol and date.
+        """
+        date = self.dates[at]
+        return Finding(
+            file=str(self.files[at]),
+            row=int(self.rows[at]),
+            symbol=str(self.symbols[at]) or None,
+            date=None if np.isnat(date) else str(date),
+            severity=severity,
+            what=what,
+            remedy=remedy,
+            training="stops" if severity == "error" else "uses the row as it is",
+        )
+
+    def take(
+        self, keep: Bool[np.ndarray, " row"] | Int[np.ndarray, " some"]
+    ) -> "Table":
+        """Keep some of the rows.
+
+        Args:
+            keep: A mask, or positions.
+
+        Returns:
+            These rows.
+        """
+        return Table(
+            files=self.files[keep],
+            rows=self.rows[keep],
+            symbols=self.symbols[keep],
+            dates=self.dates[keep],
+            values=self.values[keep],
+        )
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Survey:
+    """All that a source holds and all that is wrong with it.
+
+    Attributes:
+        table: Its rows; findings may concern some of them.
+        errors: What a reader refuses, by file and row.
+        notes: Each thing that was done to the data, and the file it was done to.
+        left_out: A finding for each kind of rows that are not in the table because
+            they hold no session.
+    """
+
+    table: Table
+    errors: tuple[Finding, ...]
+    notes: tuple[tuple[str, str], ...]
+    left_out: tuple[Finding, ...] = ()
+
+
+def unsorted_files(table: Table) -> dict[str, int]:
+    """Find the files whose rows are not in order of date within a symbol.
+
+    Args:
+        table: Rows in the order of their files.
+
+    Returns:
+        Position of the first row that comes too late, by file.
+    """
+    order = np.argsort(table.symbol_ids, kind="stable")
+    day, name, file = table.dates[order], table.symbol_ids[order], table.files[order]
+    late = (day[1:] < day[:-1]) & (name[1:] == name[:-1]) & (file[1:] == file[:-1])
+    first: dict[str, int] = {}
+    for at in np.sort(order[1:][late]):
+        first.setdefault(str(table.files[at]), int(at))
+    return first
+
+
+def twins(table: Table) -> Iterator[Finding]:
+    """Find the bars that share symbol and date with another.
+
+    Args:
+        table: The rows.
+
+    Yields:
+        A finding for each bar after the first of its date.
+    """
+    order = np.lexsort((np.arange(len(table)), table.dates, table.symbol_ids))
+    ids, dates = table.symbol_ids[order], table.dates[order]
+    same = (ids[1:] == ids[:-1]) & (ids[1:] >= 0) & (dates[1:] == dates[:-1])
+    for at in np.flatnonzero(same):
+        first, second = order[at], order[at + 1]
+        elsewhere = table.files[first] != table.files[second]
+        of_file = f" of {table.files[first]}" if elsewhere else ""
+        yield table.finding(
+            int(second),
+            f"Expected one bar a date, got another in row {table.rows[first]}{of_file}",
+            "Drop one of them; bars shorter than a session are not read.",
+        )
+
+
+def join(tables: list[Table]) -> Table:
+    """Put tables one after the other.
+
+    Args:
+        tables: Any number of them, none for a table without rows.
+
+    Returns:
+        All rows, in order.
+    """
+    if len(tables) == 1:
+        return tables[0]
+    nothing = Table(
+        files=np.empty(0, dtype=object),
+        rows=np.empty(0, dtype=np.int64),
+        symbols=np.empty(0, dtype=object),
+        dates=np.empty(0, dtype="datetime64[D]"),
+        values=np.empty((0, len(COLUMNS))),
+    )
+    parts = [nothing, *tables]
+    return Table(
+        files=np.concatenate([part.files for part in parts]),
+        rows=np.concatenate([part.rows for part in parts]),
+        symbols=np.concatenate([part.symbols for part in parts]),
+        dates=np.concatenate([part.dates for part in parts]),
+        values=np.concatenate([part.values for part in parts]),
+    )
