@@ -127,7 +127,7 @@ class TestUnits:
 
         assert finding.row == 40
         assert said in finding.what
-        assert finding.training == "uses the row as it is"
+        assert finding.training == "refuses the windows that touch it"
 
     @pytest.mark.parametrize(
         ("divisor", "said"),

@@ -16,6 +16,9 @@ from closecast.cli.options import (
     ModelFolder,
     Prices,
     read,
+    require_folder,
+    require_writable,
+    with_hints,
     with_settings,
 )
 from closecast.cli.pack import pack
@@ -29,6 +32,7 @@ from closecast.cli.verify import verify
 if TYPE_CHECKING:
     from closecast.experiments.forecaster import Evaluation, Forecaster
     from closecast.market.bars import Bars
+    from closecast.market.readers.format import Hints
 
 app = typer.Typer(
     name="closecast",
@@ -37,7 +41,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-app.command()(with_settings(backtest))
+app.command()(with_settings(with_hints(backtest)))
 add_store(data_app)
 app.add_typer(data_app, name="data", help="Look at prices before anything is trained.")
 data_app.command()(pack)
@@ -61,20 +65,26 @@ def demo(
     as_json: AsJson = False,
 ) -> None:
     """Tell the whole story on embedded real prices."""
+    require_folder(out)
     bars = read("sample")
     _finish(_fit(_new({}), bars), bars, "sample", out, as_json, language)
 
 
 @app.command()
 @with_settings
+@with_hints
 def train(
     prices: Prices,
     out: Annotated[Path, typer.Option(help="Where the model goes.")],
     settings: dict[str, object],
+    hints: "Hints",
     as_json: AsJson = False,
 ) -> None:
     """Train a model on the oldest bars; the newest fifth stays unseen."""
-    forecaster = _fit_on_disk(prices, settings) or _fit(_new(settings), read(prices))
+    require_folder(out)
+    forecaster = _fit_on_disk(prices, settings)
+    if forecaster is None:
+        forecaster = _fit(_new(settings), read(prices, hints))
     forecaster.save(out)
     curves = [member.curve for member in forecaster.model.members]
     if as_json:
@@ -88,16 +98,20 @@ def train(
 
 
 @app.command()
+@with_hints
 def forecast(
     model: ModelFolder,
     prices: Prices,
+    hints: "Hints",
     out: Annotated[Path | None, typer.Option(help="Write forecast.csv here.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Forecast the next closes of every symbol."""
     from closecast.experiments.run import write_forecast
 
-    result = _load(model).forecast(read(prices))
+    if out is not None:
+        require_writable(out)
+    result = _load(model).forecast(read(prices, hints))
     if out is not None:
         write_forecast(out, result)
     columns = {name: column.tolist() for name, column in result.to_columns().items()}
@@ -119,15 +133,18 @@ def forecast(
 
 
 @app.command()
+@with_hints
 def evaluate(
     model: ModelFolder,
     prices: Prices,
+    hints: "Hints",
     out: Annotated[Path | None, typer.Option(help="Write a run folder here.")] = None,
     language: Language = "en",
     as_json: AsJson = False,
 ) -> None:
     """Score a model beside the baselines on bars it never trained on."""
-    _finish(_load(model), read(prices), prices, out, as_json, language)
+    require_folder(out)
+    _finish(_load(model), read(prices, hints), prices, out, as_json, language)
 
 
 @app.command()

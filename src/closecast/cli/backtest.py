@@ -5,12 +5,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from closecast.cli.options import AsJson, Language, Prices, read
+from closecast.cli.options import AsJson, Language, Prices, read, require_folder
 from closecast.cli.screen import say, say_json, training_progress
 from closecast.windows.walk_forward import FOLDS, REFIT_EVERY
 
 if TYPE_CHECKING:
     from closecast.experiments.backtest import Backtest
+    from closecast.market.readers.format import Hints
 
 Out = Annotated[Path | None, typer.Option(help="Write a run folder here.")]
 
@@ -18,6 +19,7 @@ Out = Annotated[Path | None, typer.Option(help="Write a run folder here.")]
 def backtest(  # noqa: PLR0913, PLR0917  each is an option
     prices: Prices,
     settings: dict[str, object],
+    hints: "Hints",
     folds: Annotated[int, typer.Option(help="Test blocks, end to end.")] = FOLDS,
     refit_every: Annotated[
         int, typer.Option(help="Sessions of a test block.")
@@ -34,7 +36,8 @@ def backtest(  # noqa: PLR0913, PLR0917  each is an option
     """Walk forward: train, test on the sessions that follow, step on, again."""
     from closecast.experiments.forecaster import Forecaster
 
-    forecaster, bars = Forecaster(**settings), read(prices)
+    require_folder(out)
+    forecaster, bars = Forecaster(**settings), read(prices, hints)
     with training_progress() as on_epoch:
         result = forecaster.cross_validate(
             bars,

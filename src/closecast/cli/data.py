@@ -1,12 +1,16 @@
 """``closecast data``: look at price files before they are trusted."""
 
 import sys
-from typing import Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from closecast.cli import pull
 from closecast.market.findings import Finding
+
+if TYPE_CHECKING:
+    from closecast.market.readers.format import Hints
 
 app = typer.Typer(help="Look at price files before they are trusted.")
 app.command()(pull.pull)
@@ -19,7 +23,7 @@ def data() -> None:
 
 
 @app.command()
-def check(
+def check(  # noqa: PLR0913  each is an option
     files: Annotated[
         list[str],
         typer.Argument(metavar="FILE...", help="CSV or Parquet files, or folders."),
@@ -36,6 +40,13 @@ def check(
         str | None,
         typer.Option(help="Names of a headless file's columns: date,open,high..."),
     ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Write a page with the worst spots here.")
+    ] = None,
+    repair: Annotated[
+        Path | None,
+        typer.Option(help="Write repaired prices here, a log beside them."),
+    ] = None,
     json: Annotated[
         bool, typer.Option("--json", help="Print JSON for other programs.")
     ] = False,
@@ -44,12 +55,19 @@ def check(
 
     Exit code 0: no errors, warnings perhaps. 1: errors, the file cannot be used.
     """  # noqa: DOC501
+    from closecast.cli.options import require_writable
     from closecast.market.doctor import check as examine
     from closecast.market.readers.format import hints_from
 
     hints = hints_from(dayfirst=dayfirst, decimal=decimal, columns=columns)
+    for target in filter(None, (out, repair)):
+        require_writable(target)
     findings = [found for file in files for found in examine(file, hints=hints)]
     errors = sum(finding.severity == "error" for finding in findings)
+    if out is not None:
+        _write_page(out, files, findings, hints)
+    if repair is not None:
+        _write_repaired(repair, files, hints)
     if json:
         _print_json(files, findings, errors)
     else:
@@ -57,6 +75,49 @@ def check(
         warnings = len(findings) - errors
         typer.echo(f"Checked: {len(files)}. Errors: {errors}. Warnings: {warnings}.")
     raise typer.Exit(1 if errors else 0)
+
+
+def _write_page(
+    out: Path, files: list[str], findings: list[Finding], hints: "Hints"
+) -> None:
+    from collections import Counter
+    from dataclasses import asdict
+
+    from closecast.market.checkup import spots_in, worst_first
+    from closecast.reports.checkup import page
+    from closecast.training.checkpoint import write_durably
+
+    findings = worst_first(findings)
+    record = {
+        "refused_windows": 0,
+        "windows": 0,
+        "counts": dict(Counter(finding.kind for finding in findings)),
+        "findings": [asdict(finding) for finding in findings],
+        "spots": spots_in(files, findings, hints),
+    }
+    write_durably(out, page(files, record).encode())
+
+
+def _write_repaired(target: Path, files: list[str], hints: "Hints") -> None:
+    import json
+
+    from closecast.errors import SettingError
+    from closecast.market.readers import to_frame
+    from closecast.market.repair import repair
+    from closecast.training.checkpoint import write_durably
+
+    log = target.with_suffix(".repairs.json")
+    if len(files) > 1 or target.exists() or log.exists():
+        raise SettingError(
+            f"Expected one FILE and a new file for its repaired prices, got "
+            f"{len(files)} and {target}. Repair files one by one, each into a new one."
+        )
+    bars, repairs = repair(files[0], hints)
+    table = to_frame(bars, "pandas").to_csv(index=False, lineterminator="\n")
+    write_durably(target, table.encode())
+    changes = [change.to_dict() for change in repairs]
+    text = json.dumps(changes, ensure_ascii=False, indent=2) + "\n"
+    write_durably(log, text.encode())
 
 
 def _print_json(files: list[str], findings: list[Finding], errors: int) -> None:

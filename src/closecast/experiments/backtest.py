@@ -18,11 +18,13 @@ from closecast.errors import SettingError
 from closecast.evaluation.scoreboard import Scoreboard, score
 from closecast.evaluation.scores import crps, hits, squared_error
 from closecast.evaluation.verdict import DENSITY_BASELINES, MEAN_BASELINES
+from closecast.experiments.defects import checkup_of, tell_refused
 from closecast.experiments.evidence import as_stored
 from closecast.experiments.fitted import Fitted, fitted_on
 from closecast.experiments.record import block_of, data_of, stamps_of
 from closecast.forecast import Forecast
 from closecast.market.bars import Bars
+from closecast.market.broken import broken_steps
 from closecast.models.baselines import fit_baselines
 from closecast.training.model import Job, train_jobs
 from closecast.training.settings import Settings
@@ -216,6 +218,7 @@ class Backtest:
             "why": list(self.why),
             "leak_tests": stamps_of(self.leak_tests),
             "data": data_of(self.bars),
+            "data_check": checkup_of(self.bars, self.settings.window_spec).to_dict(),
             "split": {
                 name: block_of(self.bars, self._union(name))
                 for name in ("train", "validation", "test")
@@ -288,7 +291,9 @@ def backtest(
         plan.folds,
         refit_every=plan.refit_every,
         expanding=plan.expanding,
+        broken=broken_steps(bars),
     )
+    tell_refused(bars, settings.window_spec, blocks[-1].split.test_start)
     fitted = _train(bars, settings, blocks if plan.refit else blocks[:1], on_epoch)
     speaking = fitted if plan.refit else fitted * len(blocks)
     trained = blocks if plan.refit else blocks[:1] * len(blocks)

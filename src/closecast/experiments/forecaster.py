@@ -14,6 +14,7 @@ from closecast.engine.fleet import Progress
 from closecast.errors import ClosecastWarning, ModelError, SettingError, WindowError
 from closecast.evaluation.conformal import Conformal
 from closecast.evaluation.scoreboard import Scoreboard, score
+from closecast.experiments.defects import checkup_of, tell_refused, tell_suspect
 from closecast.experiments.evidence import Evidence, as_stored
 from closecast.experiments.fitted import Fitted, fitted_on
 from closecast.experiments.index import Index
@@ -21,6 +22,8 @@ from closecast.experiments.record import block_of, data_of, stamps_of
 from closecast.forecast import Forecast
 from closecast.forecast import Forecaster as ForecasterProtocol
 from closecast.market.bars import Bars
+from closecast.market.broken import broken_steps
+from closecast.market.checkup import Checkup
 from closecast.market.panels import bars_of
 from closecast.market.readers import frame_kind, frame_of
 from closecast.models.baselines import fit_baselines
@@ -45,6 +48,7 @@ if TYPE_CHECKING:
 
 LEAK_TESTS_FILE = "leak_tests.json"
 CALIBRATION_FILE = "calibration.json"
+DATA_CHECK_FILE = "data_check.json"
 
 SHORT_NAMED = 5
 """Symbols too short for a window that a note names, at most."""
@@ -102,6 +106,7 @@ class Evaluation:
             "why": list(self.why),
             "leak_tests": stamps_of(self.leak_tests),
             "data": data_of(self.bars),
+            "data_check": checkup_of(self.bars, self.settings.window_spec).to_dict(),
             "split": {
                 name: block_of(self.bars, getattr(self.split, name))
                 for name in ("train", "validation", "test")
@@ -125,6 +130,7 @@ class Forecaster:
     def __init__(self, **settings: object) -> None:
         self.settings = Settings.of(settings)
         self._fitted: Fitted | None = None
+        self._checkup: Checkup | None = None
 
     @property
     def fitted(self) -> Fitted:
@@ -183,6 +189,7 @@ class Forecaster:
         bars = bars_of(prices)
         split = self._split(bars)
         _tell_short(bars, self.spec.length, "training")
+        tell_refused(bars, self.spec, split.test_start)
         settings = replace(
             self.settings,
             validation_start=str(split.validation_start),
@@ -209,6 +216,7 @@ class Forecaster:
             LeakageError: A forecast could have seen its own answer.
             WindowError: There are too few validation windows to calibrate on.
         """
+        self._checkup = checkup_of(bars, self.spec)
         return self._take(Fitted.of(model, bars, split))
 
     def _take(self, fitted: Fitted) -> "Forecaster":
@@ -308,6 +316,7 @@ class Forecaster:
         """
         voice, rows = self.voice, _rows(bars, self.spec, cutoffs)
         _tell_short(bars, self.spec.context_length, "the forecast")
+        tell_suspect(bars, rows, self.spec)
         return voice.forecast(bars, rows)
 
     def evaluate(self, prices: object) -> Evaluation:
@@ -364,6 +373,9 @@ class Forecaster:
         stamps = [asdict(result) for result in self.leak_tests]
         text = json.dumps(stamps, indent=2) + "\n"
         write_durably(Path(folder) / LEAK_TESTS_FILE, text.encode())
+        if self._checkup is not None:
+            text = json.dumps(self._checkup.to_dict(), indent=2) + "\n"
+            write_durably(Path(folder) / DATA_CHECK_FILE, text.encode())
         conformal = self.fitted.conformal
         if conformal is not None:
             text = json.dumps(conformal.to_dict()) + "\n"
@@ -395,7 +407,7 @@ class Forecaster:
 
     def _split(self, bars: Bars) -> Split:
         dates = (self.settings.validation_start, self.settings.test_start)
-        return split_by_date(bars, self.spec, *dates)
+        return split_by_date(bars, self.spec, *dates, broken=broken_steps(bars))
 
 
 def _read_calibration(path: Path) -> Conformal:

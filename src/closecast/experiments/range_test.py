@@ -17,6 +17,7 @@ from closecast.engine.fleet import Progress
 from closecast.errors import SettingError, TrainingError
 from closecast.experiments.index import Index
 from closecast.experiments.members import Candidate, train_surviving
+from closecast.market.broken import broken_steps
 from closecast.market.panels import bars_of
 from closecast.models.config import require_number, require_whole
 from closecast.training.settings import Settings
@@ -104,7 +105,11 @@ def range_test(  # noqa: PLR0913  each is a choice of its own
     base = Settings.of({**settings, "epochs": epochs, "early_stopping": False})
     bars = bars_of(prices)
     split = split_by_date(
-        bars, base.window_spec, base.validation_start, base.test_start
+        bars,
+        base.window_spec,
+        base.validation_start,
+        base.test_start,
+        broken_steps(bars),
     )
     candidates = [
         Candidate(

@@ -26,6 +26,7 @@ from closecast.experiments.run import config_with_hash, data_record, open_run
 from closecast.experiments.space import SEEDS, Axis, Range, Space
 from closecast.experiments.sweep import Sweep, load_sweep, run_folder
 from closecast.experiments.winner import SWEEP, Plan, combine, conclude
+from closecast.market.broken import broken_steps
 from closecast.market.panels import bars_of
 from closecast.models.config import require_choice, require_whole
 from closecast.training.checkpoint import versions
@@ -97,7 +98,9 @@ def search(  # noqa: PLR0913  each is a choice of its own
     require_choice("sampler", sampler, SAMPLERS)
     plan, bars, ledger = Space.of(space, seeds, settings), bars_of(prices), Index(index)
     spec = WindowSpec(context_length=plan.longest_context, horizon=plan.base.horizon)
-    split = split_by_date(bars, spec, plan.base.validation_start, plan.base.test_start)
+    split = split_by_date(
+        bars, spec, plan.base.validation_start, plan.base.test_start, broken_steps(bars)
+    )
     plan = replace(
         plan,
         base=replace(

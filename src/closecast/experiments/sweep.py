@@ -23,6 +23,7 @@ from closecast.experiments.members import (
 )
 from closecast.experiments.run import data_record, open_run, read_json
 from closecast.experiments.winner import SWEEP, Combination, Plan, conclude
+from closecast.market.broken import broken_steps
 from closecast.market.panels import bars_of
 from closecast.market.readers import frame_of
 from closecast.training.checkpoint import versions
@@ -116,7 +117,11 @@ def sweep(  # noqa: PLR0913  each is a choice of its own
     plan, bars = Grid.of(grid, seeds, settings, yes=yes), bars_of(prices)
     spec = WindowSpec(context_length=plan.longest_context, horizon=plan.base.horizon)
     split = split_by_date(
-        bars, spec, plan.base.validation_start, plan.base.test_start
+        bars,
+        spec,
+        plan.base.validation_start,
+        plan.base.test_start,
+        broken=broken_steps(bars),
     )  # of the longest context, so that all members have the same windows
     dates = {
         "validation_start": str(split.validation_start),

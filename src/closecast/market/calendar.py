@@ -120,7 +120,7 @@ def next_sessions(
     if name == WEEKDAYS:
         return _weekdays(last, count)
     year = int(last.astype("datetime64[Y]").astype(int)) + 1970
-    known = _exchange_sessions(name, year - 1, year + 1 + count // 200)
+    known = exchange_sessions(name, year - 1, year + 1 + count // 200)
     if not len(known) or last < known[0]:
         return _weekdays(last, count)
     ahead = known[known > last][:count]
@@ -184,7 +184,7 @@ def _trades_at(recent: Shaped[np.ndarray, " date"], code: str) -> bool:
     if len(recent) < FEWEST or month_days & set(HOLIDAYS[code]):
         return False
     first, last = (int(str(date)[:4]) for date in recent[[0, -1]])
-    known = _exchange_sessions(code, first - 1, last + 1)
+    known = exchange_sessions(code, first - 1, last + 1)
     sessions = known[(known >= recent[0]) & (known <= recent[-1])]
     return np.array_equal(sessions, recent)
 
@@ -198,9 +198,19 @@ def _weekdays(
 
 
 @cache
-def _exchange_sessions(
+def exchange_sessions(
     code: str, first_year: int, last_year: int
 ) -> Shaped[np.ndarray, " session"]:
+    """List the sessions of an exchange, as far as its calendar reaches.
+
+    Args:
+        code: An exchange that exchange_calendars knows.
+        first_year: First year that is asked for.
+        last_year: Last year that is asked for.
+
+    Returns:
+        Sessions, ascending, ``datetime64[D]``.
+    """
     import exchange_calendars  # type: ignore[import-untyped]
 
     with warnings.catch_warnings():

@@ -10,7 +10,13 @@ from closecast.errors import BarsError
 
 Severity = Literal["error", "warning"]
 
-Training = Literal["stops", "uses the row as it is", "leaves the row out"]
+Training = Literal[
+    "stops",
+    "uses the row as it is",
+    "uses the rows as they are",
+    "leaves the row out",
+    "refuses the windows that touch it",
+]
 """What training does about a finding."""
 
 
@@ -28,6 +34,9 @@ class Finding:
         what: What was expected and what was found.
         remedy: What to do about it.
         training: What training does if nothing is done.
+        kind: One word for what looks wrong, such as ``split``; empty for what a
+            reader refuses.
+        until: Last session of a run of such rows, as YYYY-MM-DD; None for one row.
     """
 
     file: str
@@ -38,6 +47,8 @@ class Finding:
     what: str
     remedy: str
     training: Training = "stops"
+    kind: str = ""
+    until: str | None = None
 
     @property
     def where(self) -> str:

@@ -10,6 +10,7 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from closecast.reports.checkup import section_of
 from closecast.reports.folds import draw_folds_of
 from closecast.reports.language import ENGLISH, Words, words_of
 from closecast.reports.numbers import (
@@ -29,13 +30,18 @@ TEMPLATE = "report.html.j2"
 
 
 def render(
-    story: Story, folds_figure: Markup | None = None, *, language: str = ENGLISH
+    story: Story,
+    folds_figure: Markup | None = None,
+    data_section: Markup | None = None,
+    *,
+    language: str = ENGLISH,
 ) -> str:
     """Write the report of a run.
 
     Args:
         story: What the run found.
         folds_figure: The folds of a walk forward; None for one split.
+        data_section: What the doctor found; None where none was asked.
         language: ``"en"`` or ``"ko"``.
 
     Returns:
@@ -51,6 +57,7 @@ def render(
         .render(
             story=story,
             folds_figure=folds_figure,
+            data_section=data_section or Markup(),
             judged=JUDGED,
             **sheet_of(story, words),
         )
@@ -76,7 +83,7 @@ def write_report(
     """
     path = out or folder / "report.html"
     drawn = draw_folds_of(folder, words_of(language))
-    page = render(load_story(folder), drawn, language=language)
+    page = render(load_story(folder), drawn, section_of(folder), language=language)
     path.parent.mkdir(parents=True, exist_ok=True)
     write_durably(path, page.encode())
     return path

@@ -5,7 +5,7 @@ into the next.
 """
 
 import numpy as np
-from jaxtyping import Int
+from jaxtyping import Bool, Int
 
 from closecast.errors import WindowError
 from closecast.market.bars import Bars
@@ -31,12 +31,16 @@ def cutoffs_with_context(bars: Bars, spec: WindowSpec) -> Int[np.ndarray, " wind
     return np.asarray(cutoffs)
 
 
-def cutoffs_with_targets(bars: Bars, spec: WindowSpec) -> Int[np.ndarray, " window"]:
+def cutoffs_with_targets(
+    bars: Bars, spec: WindowSpec, broken: Bool[np.ndarray, " row"] | None = None
+) -> Int[np.ndarray, " window"]:
     """Find every cutoff whose closes to come are known: the dataset.
 
     Args:
         bars: The panel.
         spec: Shape of a window.
+        broken: True for a row whose step from the bar before cannot be trusted;
+            windows over such a step are refused.
 
     Returns:
         Rows with a whole context behind and a whole target after them; per symbol
@@ -49,8 +53,32 @@ def cutoffs_with_targets(bars: Bars, spec: WindowSpec) -> Int[np.ndarray, " wind
     has_context = rows - bars.starts >= spec.context_length - 1
     has_target = rows + spec.horizon < bars.ends
     cutoffs = rows[has_context & has_target]
+    if broken is not None:
+        cutoffs = cutoffs[~touches(cutoffs, broken, spec.context_length, spec.horizon)]
     _refuse_none(cutoffs, bars, spec.length, "a window")
     return np.asarray(cutoffs)
+
+
+def touches(
+    cutoffs: Int[np.ndarray, " window"],
+    broken: Bool[np.ndarray, " row"],
+    context_length: int,
+    horizon: int = 0,
+) -> Bool[np.ndarray, " window"]:
+    """Tell the windows that go over a broken step.
+
+    Args:
+        cutoffs: Their last known bars, each with a whole context behind it.
+        broken: True for a row whose step from the bar before cannot be trusted.
+        context_length: Bars up to a cutoff.
+        horizon: Bars after it, 0 for the context alone.
+
+    Returns:
+        True where a step between two bars of the window is broken.
+    """
+    count = np.concatenate([[0], np.cumsum(broken)])
+    first_step = cutoffs - context_length + 2
+    return np.asarray(count[cutoffs + horizon + 1] > count[first_step])
 
 
 def last_cutoffs(bars: Bars, spec: WindowSpec) -> Int[np.ndarray, " symbol"]:

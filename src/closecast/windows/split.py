@@ -7,7 +7,7 @@ context may reach back over a cut: what it reads was known.
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Int, Shaped
+from jaxtyping import Bool, Int, Shaped
 
 from closecast.errors import WindowError
 from closecast.market.bars import Bars
@@ -79,6 +79,7 @@ def split_by_date(
     spec: WindowSpec,
     validation_start: str | None = None,
     test_start: str | None = None,
+    broken: Bool[np.ndarray, " row"] | None = None,
 ) -> Split:
     """Split a panel at two dates.
 
@@ -88,6 +89,7 @@ def split_by_date(
         validation_start: ISO date; by default the last 30 % of the sessions are
             left for validation (10 %) and test (20 %).
         test_start: ISO date.
+        broken: Steps that cannot be trusted, see ``cutoffs_with_targets``.
 
     Returns:
         The blocks. A window whose target crosses a cut is in none of them.
@@ -98,7 +100,7 @@ def split_by_date(
     """
     calendar = np.unique(bars.dates)
     cuts = resolve_dates(calendar, validation_start, test_start)
-    cutoffs = cutoffs_with_targets(bars, spec)
+    cutoffs = cutoffs_with_targets(bars, spec, broken)
     blocks = in_blocks(bars.dates, cutoffs, spec.horizon, cuts)
     return Split.of(cuts, blocks, spec, calendar)
 

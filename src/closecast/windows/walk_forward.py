@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
-from jaxtyping import Int, Shaped
+from jaxtyping import Bool, Int, Shaped
 
 from closecast.errors import WindowError
 from closecast.market.bars import Bars
@@ -48,6 +48,7 @@ def walk_forward(
     *,
     refit_every: int = REFIT_EVERY,
     expanding: bool = False,
+    broken: Bool[np.ndarray, " row"] | None = None,
 ) -> tuple[Fold, ...]:
     """Cut a panel into folds by date.
 
@@ -62,6 +63,7 @@ def walk_forward(
         refit_every: Sessions that one training is tested on.
         expanding: Whether each fold trains from the first session on; otherwise the
             training block rolls, the same number of sessions in each fold.
+        broken: Steps that cannot be trusted, see ``cutoffs_with_targets``.
 
     Returns:
         The folds, oldest first.
@@ -74,7 +76,7 @@ def walk_forward(
             raise WindowError(
                 f"Expected {name} to be at least 1, got {number}. Raise it."
             )
-    cutoffs = cutoffs_with_targets(bars, spec)
+    cutoffs = cutoffs_with_targets(bars, spec, broken)
     sessions = np.unique(bars.dates[cutoffs])
     past = len(sessions) - folds * refit_every
     _require_long_enough(sessions, past, folds, refit_every, spec)

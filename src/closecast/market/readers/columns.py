@@ -1,9 +1,13 @@
 """Which column of a table holds what."""
 
+import re
+
 from closecast.market.bars import COLUMNS
 from closecast.market.findings import Finding, TableError
 from closecast.market.readers.format import NAMES, normal
 from closecast.market.readers.raw import RawTable
+
+_FIGURE = re.compile(r"[$+-]?\d[\d,]*\.\d+[%KMBT]?", re.ASCII)
 
 REQUIRED = ("date", *COLUMNS)
 
@@ -32,6 +36,7 @@ def roles_of(raw: RawTable) -> dict[str, int]:
     Raises:
         TableError: A column is missing, or two columns claim to be the same.
     """
+    _refuse_figures(raw)
     names = [normal(name) for name in raw.names]
     found = {
         role: [i for i, name in enumerate(names) if name in known]
@@ -48,6 +53,15 @@ def roles_of(raw: RawTable) -> dict[str, int]:
     roles = {role: at[0] for role, at in found.items() if at}
     _refuse_missing(raw, roles, names)
     return roles
+
+
+def _refuse_figures(raw: RawTable) -> None:
+    # A header that ran into a bar still names a date and a price.
+    for name in raw.names:
+        if _FIGURE.fullmatch(name.strip()):
+            what = f"Expected a name for each column, got {name!r} in the header"
+            remedy = "The header is damaged: export the file again."
+            raise TableError(Finding(file=raw.file, what=what, remedy=remedy))
 
 
 def _dates(at: list[int], names: list[str]) -> list[int]:

@@ -148,6 +148,7 @@ def _left_out(raw: RawTable, rows: Bool[np.ndarray, " row"], note: str) -> Findi
         what=f"Expected a session in each row, got some without: {note}",
         remedy="No need to act where these are holidays or halts.",
         training="leaves the row out",
+        kind="no_session",
     )
 
 

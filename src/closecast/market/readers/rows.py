@@ -8,7 +8,9 @@ import numpy as np
 from jaxtyping import Bool, Float, Int, Shaped
 
 from closecast.market.bars import COLUMNS
-from closecast.market.findings import Finding, Severity
+from closecast.market.findings import Finding, Severity, Training
+
+USES: Training = "uses the row as it is"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -38,8 +40,16 @@ class Table:
         names, ids = np.unique(self.symbols.astype(str), return_inverse=True)
         return np.where(self.symbols == "", -1, ids) if len(names) else ids
 
-    def finding(
-        self, at: int, what: str, remedy: str, severity: Severity = "error"
+    def finding(  # noqa: PLR0913  what a finding says
+        self,
+        at: int,
+        what: str,
+        remedy: str,
+        severity: Severity = "error",
+        *,
+        kind: str = "",
+        until: int | None = None,
+        training: Training | None = None,
     ) -> Finding:
         """Report a row.
 
@@ -48,6 +58,10 @@ class Table:
             what: What was expected and what was found.
             remedy: What to do.
             severity: ``error`` or ``warning``.
+            kind: One word for it.
+            until: Position of the last row of a run.
+            training: What training does; by default it stops at an error and uses
+                the row otherwise.
 
         Returns:
             The finding with file, row, symbol and date.
@@ -61,7 +75,9 @@ class Table:
             severity=severity,
             what=what,
             remedy=remedy,
-            training="stops" if severity == "error" else "uses the row as it is",
+            training=training or ("stops" if severity == "error" else USES),
+            kind=kind,
+            until=None if until is None else str(self.dates[until]),
         )
 
     def take(
@@ -134,12 +150,16 @@ def twins(table: Table) -> Iterator[Finding]:
     same = (ids[1:] == ids[:-1]) & (ids[1:] >= 0) & (dates[1:] == dates[:-1])
     for at in np.flatnonzero(same):
         first, second = order[at], order[at + 1]
+        again = np.array_equal(table.values[first], table.values[second])
+        alike = "with the same values" if again else "with other values"
         elsewhere = table.files[first] != table.files[second]
         of_file = f" of {table.files[first]}" if elsewhere else ""
         yield table.finding(
             int(second),
-            f"Expected one bar a date, got another in row {table.rows[first]}{of_file}",
+            f"Expected one bar a date, got another in row {table.rows[first]}{of_file} "
+            f"{alike}",
             "Drop one of them; bars shorter than a session are not read.",
+            kind="duplicate" if again else "conflict",
         )
 
 

@@ -1,0 +1,156 @@
+"""What the doctor found before a training, and how many windows that cost.
+
+The worst findings come first; of each kind the number is told, however many.
+"""
+
+from collections import Counter
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from closecast.market.bars import Bars, from_columns
+from closecast.market.doctor import check_bars
+from closecast.market.findings import Finding
+from closecast.market.readers.format import NO_HINTS, Hints
+from closecast.market.readers.table import survey
+
+LISTED = 50
+"""Findings that a run keeps."""
+
+SPOTS = 6
+"""Worst places that a report draws."""
+
+AROUND = 20
+"""Closes drawn on either side of such a place."""
+
+WORST = ("unit", "spike", "split", "reuse", "torn", "beyond_limit", "jump", "missing")
+"""Kinds of findings, those first that spoil most."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Checkup:
+    """The state of a panel.
+
+    Attributes:
+        findings: All findings, the worst first.
+        refused: Windows that touch a broken step and are refused.
+        windows: Windows that the panel has, the refused ones included.
+        spots: Closes around the worst places.
+    """
+
+    findings: tuple[Finding, ...]
+    refused: int
+    windows: int
+    spots: tuple[dict[str, Any], ...]
+
+    @classmethod
+    def of(cls, bars: Bars, *, refused: int = 0, windows: int = 0) -> "Checkup":
+        """Examine a panel.
+
+        Args:
+            bars: The panel.
+            refused: Windows that were refused.
+            windows: Windows that there were.
+
+        Returns:
+            What was found.
+        """
+        findings = sorted(check_bars(bars), key=_badness)
+        return cls(
+            findings=tuple(findings),
+            refused=refused,
+            windows=windows,
+            spots=tuple(spots_of(bars, findings)),
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Lay it out for JSON.
+
+        Returns:
+            Plain values.
+        """
+        return {
+            "refused_windows": self.refused,
+            "windows": self.windows,
+            "counts": dict(Counter(finding.kind for finding in self.findings)),
+            "findings": [asdict(finding) for finding in self.findings[:LISTED]],
+            "spots": list(self.spots),
+        }
+
+
+def spots_of(bars: Bars, findings: list[Finding]) -> list[dict[str, Any]]:
+    """Cut out the closes around the worst places.
+
+    Args:
+        bars: The panel.
+        findings: The worst first; each with symbol and date, or it is passed over.
+
+    Returns:
+        Symbol, date, kind and what was found, with dates and closes around it and
+        the place among them; at most ``SPOTS``.
+    """
+    spots: list[dict[str, Any]] = []
+    for finding in findings:
+        if len(spots) == SPOTS or finding.kind not in WORST:
+            break
+        if finding.symbol in bars.symbols and finding.date is not None:
+            spots.append(_spot(bars, finding))
+    return spots
+
+
+def spots_in(
+    files: list[str], findings: list[Finding], hints: Hints = NO_HINTS
+) -> list[dict[str, Any]]:
+    """Cut out the closes around the worst places of files.
+
+    Args:
+        files: Paths that were examined.
+        findings: The worst first.
+        hints: What the files cannot say of themselves.
+
+    Returns:
+        As ``spots_of``; files with errors cannot be drawn.
+    """
+    drawn = []
+    for file in files:
+        found = survey(file, hints=hints)
+        if not found.errors:
+            table = found.table
+            bars = from_columns(table.symbols, table.dates, table.values)
+            drawn += spots_of(bars, [f for f in findings if f.kind in WORST])
+    return drawn[:SPOTS]
+
+
+def _spot(bars: Bars, finding: Finding) -> dict[str, Any]:
+    symbol = bars.symbols.index(str(finding.symbol))
+    start, end = bars.offsets[symbol], bars.offsets[symbol + 1]
+    day = np.datetime64(str(finding.date))
+    row = int(start + np.searchsorted(bars.dates[start:end], day))
+    rows = slice(max(start, row - AROUND), min(end, row + AROUND + 1))
+    return {
+        "symbol": finding.symbol,
+        "date": finding.date,
+        "kind": finding.kind,
+        "what": finding.what,
+        "dates": bars.dates[rows].astype(str).tolist(),
+        "closes": bars.close[rows].tolist(),
+        "at": row - int(rows.start),
+    }
+
+
+def _badness(finding: Finding) -> tuple[int, str, str]:
+    place = WORST.index(finding.kind) if finding.kind in WORST else len(WORST)
+    return place, finding.symbol or "", finding.date or ""
+
+
+def worst_first(findings: list[Finding]) -> list[Finding]:
+    """Put errors first, then what spoils most.
+
+    Args:
+        findings: In any order.
+
+    Returns:
+        The same findings.
+    """
+    return sorted(findings, key=lambda f: (f.severity != "error", _badness(f)))
