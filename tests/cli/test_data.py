@@ -17,6 +17,7 @@ def files(tmp_path):
     texts = {
         "good": GOOD,
         "odd": GOOD + "2024-01-03,9,9,9,9,1\n",
+        "still": GOOD + "2024-01-03,1,1,1,1,0\n",
         "bad": GOOD + "2024-01-03,1,1,1,[x],1\n",
     }
     paths = {name: tmp_path / f"{name}.csv" for name in texts}
@@ -78,9 +79,10 @@ class TestCheck:
         assert isinstance(run(str(path), "--decimal", "x").exception, SettingError)
 
     def test_each_finding_says_what_training_does(self, files):
-        """An error stops training, a warning does not."""
+        """An error stops training, a defect costs windows, an oddity nothing."""
         assert "Training stops." in run(files["bad"]).output
-        assert "Training uses the row as it is." in run(files["odd"]).output
+        assert "Training refuses the windows that" in run(files["odd"]).output
+        assert "Training uses the row as it is." in run(files["still"]).output
 
     def test_json_is_for_programs(self, files):
         """The same findings as data."""
@@ -101,3 +103,51 @@ class TestCheck:
 
         assert "what to do" in output
         assert "[x]" in output
+
+
+class TestOut:
+    def test_a_page_shows_the_worst_spots(self, tmp_path):
+        """A jump to nine times the price is drawn and explained."""
+        rows = "".join(f"2024-02-{d:02d},1,1,1,1.0,1\n" for d in range(1, 20))
+        odd = tmp_path / "odd.csv"
+        odd.write_text(GOOD + rows + "2024-02-20,10,10,10,10,1\n2024-02-21,9,9,9,9,1\n")
+        page = tmp_path / "page.html"
+        result = run(str(odd), "--out", str(page))
+
+        assert result.exit_code == 0
+        text = page.read_text()
+        assert text.count("<svg") == 1
+        assert "refuses the windows that touch it" in text
+
+    def test_a_file_with_errors_has_a_page_too(self, files, tmp_path):
+        """Errors are listed where nothing can be drawn."""
+        page = tmp_path / "page.html"
+
+        assert run(files["bad"], "--out", str(page)).exit_code == 1
+        assert "a number, got" in page.read_text()
+
+    def test_a_place_that_cannot_be_written(self, files):
+        """It is found before anything is read."""
+        result = run("nowhere.csv", "--out", files["good"] + "/page.html")
+
+        assert isinstance(result.exception, SettingError)
+
+
+class TestRepair:
+    def test_a_new_file_and_its_log(self, files, tmp_path):
+        """The original stays, the repaired file is sound, each change is logged."""
+        target = tmp_path / "new.csv"
+        before = (tmp_path / "bad.csv").read_bytes()
+        run(files["bad"], "--repair", str(target))
+
+        assert run(str(target)).exit_code == 0
+        log = json.loads((tmp_path / "new.repairs.json").read_text())
+        assert [change["action"] for change in log] == ["row dropped"]
+        assert (tmp_path / "bad.csv").read_bytes() == before
+
+    def test_nothing_is_written_over(self, files):
+        """A file that is there is never a target."""
+        result = run(files["bad"], "--repair", files["bad"])
+
+        assert isinstance(result.exception, SettingError)
+        assert "a new file" in str(result.exception)
