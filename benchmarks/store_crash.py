@@ -1,7 +1,7 @@
 """Kill a writer at random moments and see whether the store lost anything.
 
 A writer process imports, appends, refreshes and compacts without end, and says on a
-pipe what is acknowledged. It is killed with SIGKILL after a random time. A new process
+pipe what is acknowledged. It is killed with SIGKILL at a random moment. A new process
 then opens the store, verifies every checksum, and looks for each acknowledged batch,
 value by value. The store lives on from kill to kill.
 
@@ -20,8 +20,9 @@ import time
 import traceback
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 import filelock
 import numpy as np
@@ -39,6 +40,9 @@ SYMBOLS, ROWS = 25, 20
 
 DEEDS = {"import": 3, "append": 4, "refresh": 4, "compact": 1}
 """And how often each is done."""
+
+MOST_DEEDS = 5
+"""A writer is killed during one of its first deeds."""
 
 
 def block(number: int, first: int, sessions: int, *, scale: float = 1.0) -> Bars:
@@ -172,21 +176,45 @@ def forked(do: Callable[[], None]) -> tuple[int, TextIO]:
         os._exit(status)
 
 
-def kill_one(path: Path, run: int, after_s: float) -> tuple[str, list[dict[str, int]]]:
-    """Start a writer, kill it after a while; give what it did and what it said."""
-    writer, said = forked(lambda: write(path, run))
-    if json.loads(said.readline() or "{}").get("what") != "open":
-        raise SystemExit("the writer did not start")
-    time.sleep(after_s)
-    os.kill(writer, signal.SIGKILL)
-    _, status = os.waitpid(writer, 0)
-    if os.waitstatus_to_exitcode(status) != -signal.SIGKILL:
-        raise SystemExit(f"the writer ended by itself: {status}")
-    with said:
-        lines = [json.loads(line) for line in said.read().splitlines() if line]
-    last = lines[-1] if lines else {"what": "begin", "deed": "start"}
-    at = last["deed"] if last["what"] == "begin" else "between"
-    return at, [line for line in lines if line["what"] == "ack" and "number" in line]
+@dataclass
+class Killer:
+    """Kills writers at random moments, as fast or slow as the machine is.
+
+    A writer lives for some acknowledged deeds, and then for a part of one more: a
+    fixed time would always hit the first deed of a busy machine.
+    """
+
+    dice: random.Random
+    typical_s: float = 0.2
+
+    def kill(self, path: Path, run: int) -> tuple[str, list[dict[str, int]]]:
+        """Start a writer and kill it; give what it did last and what it said."""
+        writer, said = forked(lambda: write(path, run))
+        with said:
+            lines = self.watched(said, self.dice.randrange(MOST_DEEDS))
+            time.sleep(self.dice.uniform(0, 1.5 * self.typical_s))
+            os.kill(writer, signal.SIGKILL)
+            _, status = os.waitpid(writer, 0)
+            if os.waitstatus_to_exitcode(status) != -signal.SIGKILL:
+                raise SystemExit(f"the writer ended by itself: {status}")
+            lines += [json.loads(line) for line in said.read().splitlines() if line]
+        last = lines[-1]
+        at = last["deed"] if last["what"] == "begin" else "between"
+        return at, [one for one in lines if one["what"] == "ack" and "number" in one]
+
+    def watched(self, said: TextIO, deeds: int) -> list[dict[str, Any]]:
+        """Read what a writer says until it began its last deed."""
+        lines, begun = [], time.monotonic()
+        while line := said.readline():
+            lines.append(json.loads(line))
+            if lines[-1]["what"] == "begin":
+                if deeds == 0:
+                    return lines
+                begun, deeds = time.monotonic(), deeds - 1
+            elif lines[-1]["what"] == "ack":
+                took = time.monotonic() - begun
+                self.typical_s = 0.9 * self.typical_s + 0.1 * took
+        raise SystemExit("the writer ended by itself")
 
 
 def reopened(path: Path, acknowledged: list[dict[str, int]]) -> tuple[bool, list[str]]:
@@ -198,16 +226,15 @@ def reopened(path: Path, acknowledged: list[dict[str, int]]) -> tuple[bool, list
     return status == 0, lines
 
 
-def torture(kills: int, seed: int, folder: Path, longest_s: float) -> dict[str, object]:
+def torture(kills: int, seed: int, folder: Path) -> dict[str, object]:
     """Kill many writers; count what was found.
 
     Args:
         kills: How many.
         seed: Of the moments.
         folder: An empty folder; a new store is begun there after every 30 kills.
-        longest_s: Longest life of a writer.
     """
-    dice = random.Random(seed)  # noqa: S311  no secret
+    killer = Killer(random.Random(seed))  # noqa: S311  no secret
     moments: Counter[str] = Counter()
     counts: Counter[str] = Counter()
     acknowledged: dict[int, dict[str, int]] = {}
@@ -215,7 +242,7 @@ def torture(kills: int, seed: int, folder: Path, longest_s: float) -> dict[str, 
         store = folder / f"store-{run // 30}"
         if run % 30 == 0:
             acknowledged = {}
-        moment, acks = kill_one(store, run, dice.uniform(0.0, longest_s))
+        moment, acks = killer.kill(store, run)
         moments[moment] += 1
         counts["acknowledged"] += len(acks)
         acknowledged |= {ack["number"]: ack for ack in acks}
@@ -240,13 +267,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--kills", type=int, default=300)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--longest", type=float, default=2.0, help="seconds")
+    parser.add_argument("--folder", type=Path, help="where stores go; a temporary")
     parser.add_argument("--out", type=Path)
     arguments = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        found = torture(
-            arguments.kills, arguments.seed, Path(folder), arguments.longest
-        )
+    with tempfile.TemporaryDirectory(dir=arguments.folder) as folder:
+        found = torture(arguments.kills, arguments.seed, Path(folder))
     text = json.dumps({"machine": machine(), **found}, indent=2)
     print(text)
     if arguments.out:
