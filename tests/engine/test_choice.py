@@ -15,9 +15,11 @@ def _no_override(monkeypatch):
     monkeypatch.delenv(choice.OVERRIDE, raising=False)
 
 
-def test_auto_is_the_reference():
-    """Figures do not depend on whether a compiler was there."""
-    assert choose_engine("auto").name == "torch"
+@pytest.mark.skipif(not is_built(), reason="the kernels were not built")
+def test_auto_is_the_native_engine_on_a_cpu():
+    """What is fastest serves, and the reference where it cannot."""
+    assert choose_engine("auto").name == "native"
+    assert decide("auto", "cuda").name == "torch"
 
 
 @pytest.mark.skipif(not is_built(), reason="the kernels were not built")
@@ -52,9 +54,10 @@ def test_an_unknown_name_in_the_environment_is_refused(monkeypatch):
         decide()
 
 
-def test_without_kernels_the_torch_engine_serves_and_says_so_once(monkeypatch):
+@pytest.mark.parametrize("wanted", ["auto", "native"])
+def test_without_kernels_the_torch_engine_serves_and_says_so_once(monkeypatch, wanted):
     """A machine without a compiler trains too."""
-    monkeypatch.setenv(choice.OVERRIDE, "native")
+    monkeypatch.setenv(choice.OVERRIDE, wanted)
     monkeypatch.setattr(choice, "_built", lambda: False)
     choice._say_once.cache_clear()
 

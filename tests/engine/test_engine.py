@@ -6,6 +6,7 @@ import sys
 import pytest
 
 from closecast.engine import choose_engine
+from closecast.engine.choice import decide
 from closecast.engine.fleet import Engine
 from closecast.errors import MissingExtraError, SettingError
 
@@ -16,7 +17,7 @@ def test_an_engine_keeps_the_interface(name):
     engine = choose_engine(name)
 
     assert isinstance(engine, Engine)
-    assert engine.name == "torch"
+    assert engine.name == decide(name).name
 
 
 def test_an_unknown_engine_is_refused():
@@ -38,7 +39,7 @@ def test_without_torch_the_error_names_the_extra(monkeypatch):
     monkeypatch.delitem(sys.modules, "closecast.engine.torch", raising=False)
 
     with pytest.raises(MissingExtraError, match=r'pip install "closecast\[torch\]"'):
-        choose_engine()
+        choose_engine("torch")
 
 
 def test_the_interface_loads_no_torch():

@@ -27,6 +27,9 @@ QUICK = {"hidden_size": 4, "epochs": 3, "optimizer": "sgd", "batch_size": 32}
 GRID = {"learning_rate": [0.001, 0.01], "num_layers": [1, 2]}
 WILD = {"learning_rate": [1000.0, 0.01], "num_layers": [2]}
 
+ONE_BY_ONE = {**QUICK, "engine": "torch"}
+"""By the engine that trains its members one after the other."""
+
 
 @pytest.fixture(scope="module")
 def bars():
@@ -175,10 +178,11 @@ def test_a_diverged_member_is_named_retired_and_counted(bars, tmp_path, monkeypa
     monkeypatch.setattr(TorchEngine, "train", fragile)
     monkeypatch.setattr(TorchEngine, "name", "torch, but in fleets")
     index = tmp_path / "i.sqlite"
-    swept = cc.sweep(bars, WILD, seeds=2, index=index, out=tmp_path / "a", **QUICK)
+    given = {"seeds": 2, "index": index, **ONE_BY_ONE}
+    swept = cc.sweep(bars, WILD, out=tmp_path / "a", **given)
     monkeypatch.undo()
     calm = {**WILD, "learning_rate": [0.01]}
-    alone = cc.sweep(bars, calm, seeds=2, index=index, out=tmp_path / "b", **QUICK)
+    alone = cc.sweep(bars, calm, out=tmp_path / "b", **given)
 
     wild = [one for one in swept.members if one.diverged]
     assert [one.values["learning_rate"] for one in wild] == [1000.0, 1000.0]
@@ -237,7 +241,7 @@ def test_progress_is_told(bars, tmp_path):
     """After each epoch and member, with the best so far and the time left."""
     seen = []
     cc.sweep(
-        bars, {"dropout": [0.0, 0.3]}, seeds=1, index=tmp_path / "i", **QUICK,
+        bars, {"dropout": [0.0, 0.3]}, seeds=1, index=tmp_path / "i", **ONE_BY_ONE,
         on_progress=seen.append,
     )  # fmt: skip
 

@@ -105,6 +105,7 @@ class TestTrainFleet:
             "validation_last_date": str(bars.dates[-1]),
             "train_windows": len(train),
             "validation_windows": len(validation),
+            "engine": choose_engine().name,
         }
         assert bars.dates[train + 3].max() < bars.dates[validation].min()
 

@@ -37,7 +37,8 @@ def decide(name: str = "auto", device: str = "cpu") -> Choice:
 
     Args:
         name: One of ``ENGINES``; ``"auto"`` takes what the environment variable
-            ``CLOSECAST_ENGINE`` names, else PyTorch, the reference.
+            ``CLOSECAST_ENGINE`` names, else the native engine on a CPU where it was
+            built, else PyTorch.
         device: ``"cpu"``, ``"cuda"`` or ``"cuda:1"`` and so on.
 
     Returns:
@@ -51,15 +52,17 @@ def decide(name: str = "auto", device: str = "cpu") -> Choice:
         return _on(device, Choice(name=name, why="asked for by name"))
     wanted = os.environ.get(OVERRIDE, "auto")
     require_choice(OVERRIDE, wanted, ENGINES)
-    if wanted == "native" and not _built():
+    if wanted == "auto" and device != "cpu":
+        return Choice(name="torch", why="the native engine runs on a CPU only")
+    if wanted != "torch" and not _built():
         _say_once(
-            f"{OVERRIDE} names the native engine, which was not built here: the torch "
-            "engine serves. Install closecast where a C++ compiler is."
+            "The native engine was not built here: the torch engine serves, more "
+            "slowly. Install closecast where a C++ compiler is."
         )
         return Choice(name="torch", why="the native engine was not built here")
-    if wanted != "auto":
-        return _on(device, Choice(name=wanted, why=f"{OVERRIDE} names it"))
-    return Choice(name="torch", why="auto takes the reference")
+    if wanted == "auto":
+        return Choice(name="native", why="its kernels were built here")
+    return _on(device, Choice(name=wanted, why=f"{OVERRIDE} names it"))
 
 
 def choose_engine(name: str = "auto", device: str = "cpu") -> Engine:

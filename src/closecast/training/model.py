@@ -49,7 +49,7 @@ class TrainedModel:
         trained_on: Record of the data: ``fingerprint``, ``symbols``,
             ``first_date`` and ``last_date`` of the bars that training saw, targets
             included, ``validation_last_date``, ``train_windows``,
-            ``validation_windows``.
+            ``validation_windows``; and the ``engine`` that trained.
         mean_share: Share of its mean that a model keeps in each market at each step;
             None keeps all.
         siblings: The networks of further seeds, each a model of its own.
@@ -384,7 +384,7 @@ def _model(
         curve=trained.curve,
         residual_scale=residual_scale,
         mean_share=mean_share,
-        trained_on=_record(bars, member, settings.horizon),
+        trained_on={**_record(bars, member, settings.horizon), "engine": engine.name},
     )
 
 
