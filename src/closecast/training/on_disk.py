@@ -93,7 +93,7 @@ def _model(
         weights=trained.weights,
         curve=trained.curve,
         residual_scale=_residual_scale(engine, data, trained) if point else None,
-        trained_on=record,
+        trained_on={**record, "engine": engine.name},
     )
 
 

@@ -462,7 +462,8 @@ class TestFolder:
         write(tmp_path, f"symbol,{HEADER}", f"A,{ROWS[0]}", name="1.csv")
         write(tmp_path, f"symbol,{HEADER}", f"A,{ROWS[0]}", name="2.csv")
 
-        with pytest.raises(BarsError, match=r"another in row 2 of .*1\.csv \(.*2\.csv"):
+        words = r"another in row 2 of .*1\.csv with the same values \(.*2\.csv"
+        with pytest.raises(BarsError, match=words):
             read_bars(tmp_path)
 
     def test_a_folder_without_tables(self, tmp_path):
