@@ -153,33 +153,36 @@ class Grid:
         return config_with_hash(config)
 
 
-def read_grid(path: Path) -> tuple[dict[str, Any], int, dict[str, Any]]:
-    """Read a grid's file: settings at its top, a table ``[grid]`` of lists, ``seeds``.
+def read_grid(
+    path: Path, table: str = "grid", seeds: int = SEEDS
+) -> tuple[dict[str, Any], int, dict[str, Any]]:
+    """Read a file of settings with a table of those that are varied, and ``seeds``.
 
     Args:
         path: A TOML file.
+        table: Name of the table.
+        seeds: Seeds where the file has none.
 
     Returns:
-        Axes, seeds (``SEEDS`` if it has none) and shared settings, not checked yet.
+        The table, seeds and shared settings, not checked yet.
 
     Raises:
-        SettingError: It is no TOML file, or has no table ``[grid]``.
+        SettingError: It is no TOML file, or has no such table.
     """
+    advice = f"Write settings, then [{table}] and a line for each setting to vary."
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise SettingError(
-            f"Expected a TOML file with a table [grid], got none that can be read "
-            f"({path}: {error}). Write settings, then [grid] and a list for each "
-            "setting to vary."
+            f"Expected a TOML file with a table [{table}], got none that can be read "
+            f"({path}: {error}). {advice}"
         ) from error
-    axes, seeds = content.pop("grid", None), content.pop("seeds", SEEDS)
+    axes, count = content.pop(table, None), content.pop("seeds", seeds)
     if not isinstance(axes, dict):
         raise SettingError(
-            f"Expected a table [grid] of lists, got {axes!r} ({path}). Write [grid], "
-            "then a list for each setting to vary."
+            f"Expected a table [{table}], got {axes!r} ({path}). {advice}"
         )
-    return axes, seeds, content
+    return axes, count, content
 
 
 def require_varied(name: str) -> None:

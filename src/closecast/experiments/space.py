@@ -1,14 +1,13 @@
 """A space: settings that a search varies, each over a list of values or a range."""
 
 import json
-import tomllib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
 from closecast.errors import SettingError
-from closecast.experiments.grid import require_varied, values_of
+from closecast.experiments.grid import read_grid, require_varied, values_of
 from closecast.experiments.members import Value
 from closecast.models.config import require_flag, require_number, require_whole
 from closecast.training.settings import Settings
@@ -128,21 +127,7 @@ def read_space(path: Path) -> tuple[dict[str, Any], int, dict[str, Any]]:
     Raises:
         SettingError: It is no TOML file, or has no table ``[space]``.
     """
-    try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise SettingError(
-            f"Expected a TOML file with a table [space], got none that can be read "
-            f"({path}: {error}). Write settings, then [space] and a list or a range "
-            "for each setting to vary."
-        ) from error
-    axes, seeds = content.pop("space", None), content.pop("seeds", SEEDS)
-    if not isinstance(axes, dict):
-        raise SettingError(
-            f"Expected a table [space], got {axes!r} ({path}). Write [space], then a "
-            "list or a range for each setting to vary."
-        )
-    return axes, seeds, content
+    return read_grid(path, "space", SEEDS)
 
 
 def _range(name: str, axis: Mapping[str, Any]) -> Range:
