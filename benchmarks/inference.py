@@ -78,10 +78,12 @@ def one_window(forecaster: Forecaster, folder: Path) -> dict[str, float]:
         inputs["state"] = data.state[row]
     inputs = {name: array.astype(np.float32) for name, array in inputs.items()}
     engine, network = NativeEngine(1), model.settings.network
-    ours = engine.outputs(data, network, model.weights, row)
+    run = engine.prepare(data, network, model.weights)
+    ours = run(row)
     theirs = session.run(["raw"], inputs)[0][0]
     return {
-        "native_us": microseconds(
+        "native_us": microseconds(lambda: run(row)),
+        "native_unprepared_us": microseconds(
             lambda: engine.outputs(data, network, model.weights, row)
         ),
         "onnxruntime_us": microseconds(lambda: session.run(["raw"], inputs)),
