@@ -1,20 +1,35 @@
 """A saved model comes back as it was, or not at all."""
 
 import json
+import os
 from dataclasses import replace
+from stat import S_ISDIR
 
-import numpy as np
 import pytest
 
+from closecast import durable
 from closecast.errors import ModelError
 from closecast.training import checkpoint
-from closecast.training.checkpoint import load, save, write_durably
+from closecast.training.checkpoint import load, save
 from closecast.training.model import train_fleet
 
 FILES = ["metrics.jsonl", "model.json", "model.safetensors"]
 
 
 class TestRoundTrip:
+    def test_its_names_are_flushed_last(
+        self, bars, settings, rows, tmp_path, monkeypatch
+    ):
+        """Three files reach the disk, then the folder that names them."""
+        (model,) = train_fleet(bars, [settings], *rows)
+        flushed = []
+        monkeypatch.setattr(
+            durable.os, "fsync", lambda at: flushed.append(S_ISDIR(os.fstat(at)[0]))
+        )
+        save(model, tmp_path)
+
+        assert flushed == [False, False, False, True]
+
     @pytest.mark.parametrize("head", ["student_t", "point"])
     def test_the_same_model_comes_back(self, bars, settings, rows, tmp_path, head):
         """Settings, weights, curve, spread and record are the same, and forecasts."""
@@ -142,20 +157,3 @@ class TestDamage:
 
         with pytest.raises(ModelError, match=r"another content .*seed_1"):
             load(tmp_path)
-
-
-class TestWriteDurably:
-    def test_a_failed_write_leaves_the_old_file(self, tmp_path, monkeypatch):
-        """When the disk fails, the old file is whole and no other is left."""
-
-        def fail(_):
-            raise OSError(28, "No space left on device")
-
-        path = tmp_path / "file"
-        write_durably(path, b"old")
-        monkeypatch.setattr(checkpoint.os, "fsync", fail)
-
-        with pytest.raises(OSError, match="No space left"):
-            write_durably(path, b"new")
-        assert path.read_bytes() == b"old"
-        assert np.array_equal([p.name for p in tmp_path.iterdir()], ["file"])

@@ -83,9 +83,9 @@ def _write_page(
     from collections import Counter
     from dataclasses import asdict
 
+    from closecast.durable import write_durably
     from closecast.market.checkup import spots_in, worst_first
     from closecast.reports.checkup import page
-    from closecast.training.checkpoint import write_durably
 
     findings = worst_first(findings)
     record = {
@@ -101,10 +101,10 @@ def _write_page(
 def _write_repaired(target: Path, files: list[str], hints: "Hints") -> None:
     import json
 
+    from closecast.durable import write_durably
     from closecast.errors import SettingError
     from closecast.market.readers import to_frame
     from closecast.market.repair import repair
-    from closecast.training.checkpoint import write_durably
 
     log = target.with_suffix(".repairs.json")
     if len(files) > 1 or target.exists() or log.exists():

@@ -4,7 +4,6 @@ Bars go into the local store, or into a file with what a vendor gives beside the
 """
 
 import datetime as dt
-import os
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from pathlib import Path
@@ -15,6 +14,7 @@ import typer
 from closecast.cli.options import AsJson
 from closecast.cli.screen import complain, file_progress, note, say, say_json
 from closecast.cli.store import Folder
+from closecast.durable import write_durably
 from closecast.errors import BarsError, SettingError, VendorError
 
 Days = tuple[dt.date | None, dt.date | None]
@@ -113,20 +113,17 @@ def write_histories(path: Path, histories: Iterable["History"]) -> None:
     import pyarrow as pa  # type: ignore[import-untyped]
 
     table = pa.concat_tables(map(_table, histories), promote_options="default")
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    content = pa.BufferOutputStream()
+    if path.suffix == ".csv":
+        from pyarrow import csv
+
+        csv.write_csv(table, content)
+    else:
+        from pyarrow import parquet
+
+        parquet.write_table(table, content)
     path.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        if path.suffix == ".csv":
-            from pyarrow import csv
-
-            csv.write_csv(table, beside)
-        else:
-            from pyarrow import parquet
-
-            parquet.write_table(table, beside)
-        beside.replace(path)
-    finally:
-        beside.unlink(missing_ok=True)
+    write_durably(path, memoryview(content.getvalue()))
 
 
 def _table(history: "History") -> Any:  # noqa: ANN401  pyarrow's table

@@ -4,12 +4,12 @@ import io
 import json
 from pathlib import Path
 
+from closecast.durable import write_durably
 from closecast.experiments.backtest import Backtest
 from closecast.experiments.evidence import Evidence
 from closecast.experiments.forecaster import Forecaster
 from closecast.experiments.run import recent_closes, seal, write_forecast, write_table
 from closecast.market.readers import frame_of
-from closecast.training.checkpoint import write_durably
 
 
 def write_backtest(folder: Path, result: Backtest, source: str) -> None:

@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
+from closecast.durable import write_durably
 from closecast.errors import IntegrityError
 from closecast.forecast import LEVELS, Forecast
-from closecast.training.checkpoint import write_durably
 
 EVIDENCE = "evidence.parquet"
 

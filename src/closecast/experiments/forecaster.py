@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from jaxtyping import Int
 
+from closecast.durable import write_durably
 from closecast.engine.fleet import Progress
 from closecast.errors import ClosecastWarning, ModelError, SettingError, WindowError
 from closecast.evaluation.conformal import Conformal
@@ -27,7 +28,7 @@ from closecast.market.checkup import Checkup
 from closecast.market.panels import bars_of
 from closecast.market.readers import frame_kind, frame_of
 from closecast.models.baselines import fit_baselines
-from closecast.training.checkpoint import load, save, write_durably
+from closecast.training.checkpoint import load, save
 from closecast.training.model import TrainedModel, train_fleet
 from closecast.training.settings import Settings
 from closecast.windows import (

@@ -16,13 +16,13 @@ from typing import Any
 import numpy as np
 from jaxtyping import Shaped
 
+from closecast.durable import write_durably
 from closecast.errors import ClosecastWarning, ModelError
 from closecast.experiments.evidence import MAX_ROWS, Evidence, write_evidence
 from closecast.experiments.forecaster import Evaluation, Forecaster
 from closecast.experiments.verify import write_sums
 from closecast.forecast import Forecast
 from closecast.market.bars import Bars
-from closecast.training.checkpoint import write_durably
 
 RECENT_CLOSES = 60
 

@@ -15,11 +15,12 @@ from typing import Any
 
 import numpy as np
 
+from closecast.durable import write_durably
 from closecast.errors import ClosecastError, IntegrityError
 from closecast.evaluation.scoreboard import Scoreboard, score
 from closecast.experiments.evidence import EVIDENCE, Evidence, read_evidence
 from closecast.market.bars import Bars
-from closecast.training.checkpoint import load, write_durably
+from closecast.training.checkpoint import load
 from closecast.windows import WindowData, WindowSpec
 from closecast.windows.scaling import volatility
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from closecast.durable import write_durably
 from closecast.errors import TrainingError
 from closecast.evaluation.trials import correct_for_trials
 from closecast.experiments.forecaster import Forecaster
@@ -24,7 +25,7 @@ from closecast.experiments.members import (
     mean_crps,
 )
 from closecast.experiments.run import write_forecast, write_json
-from closecast.training.checkpoint import METRICS, load, write_durably
+from closecast.training.checkpoint import METRICS, load
 
 SWEEP = "sweep.json"
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from closecast.durable import write_durably
 from closecast.reports.checkup import section_of
 from closecast.reports.folds import draw_folds_of
 from closecast.reports.language import ENGLISH, Words, words_of
@@ -24,7 +25,6 @@ from closecast.reports.numbers import (
 )
 from closecast.reports.sheet import sheet_of
 from closecast.reports.story import JUDGED, Story, load_story
-from closecast.training.checkpoint import write_durably
 
 TEMPLATE = "report.html.j2"
 

@@ -21,6 +21,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
 
+from closecast.durable import write_durably
 from closecast.errors import ModelError
 from closecast.experiments.members import MemberResult, Value
 from closecast.experiments.run import DATA, read_json
@@ -38,7 +39,7 @@ from closecast.reports.figures import (
 from closecast.reports.language import ENGLISH, Words, words_of
 from closecast.reports.report import environment
 from closecast.reports.sheet import clauses_of, tone_of
-from closecast.training.checkpoint import METRICS, write_durably
+from closecast.training.checkpoint import METRICS
 
 TEMPLATE = "sweep.html.j2"
 

@@ -7,7 +7,6 @@ lie as folders of the same kind in ``siblings/``. Nothing is ever unpickled.
 
 import hashlib
 import json
-import os
 import platform
 from collections.abc import Mapping
 from importlib import metadata
@@ -16,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from closecast.durable import stage, write_durably
 from closecast.engine.fleet import LearningCurve
 from closecast.errors import ModelError, SettingError
 from closecast.models.config import Weights, weight_shapes
@@ -60,8 +60,8 @@ def save(model: TrainedModel, folder: Path | str) -> Path:
         }
     document["sha256"] = _sha256(_canonical(document))
     text = json.dumps(document, indent=2, allow_nan=False) + "\n"
-    write_durably(folder / WEIGHTS, weights)
-    write_durably(folder / METRICS, metrics)
+    stage(folder / WEIGHTS, weights)
+    stage(folder / METRICS, metrics)
     write_durably(folder / MODEL, text.encode())
     return folder
 
@@ -102,24 +102,6 @@ def load(folder: Path | str) -> TrainedModel:
         mean_share=None if mean_share is None else np.asarray(mean_share),
         siblings=_siblings(folder / SIBLINGS, document.get(SIBLINGS, {})),
     )
-
-
-def write_durably(path: Path, content: bytes) -> None:
-    """Write a file so that it is there whole or not at all, also after a crash.
-
-    Args:
-        path: Where to; an older file is replaced.
-        content: What to write.
-    """
-    beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with beside.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        beside.replace(path)
-    finally:
-        beside.unlink(missing_ok=True)
 
 
 def _siblings(folder: Path, sha256: Mapping[str, str]) -> tuple[TrainedModel, ...]:

@@ -3,8 +3,8 @@
 import json
 from pathlib import Path
 
+from closecast.durable import write_durably
 from closecast.models.onnx_graph import onnx_bytes
-from closecast.training.checkpoint import write_durably
 from closecast.training.model import TrainedModel
 from closecast.windows.scaling import FEATURES, HALF_LIFE
 

@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Int, Shaped
 
+from closecast import durable
 from closecast.market.bars import COLUMNS
-from closecast.market.store import durable
 from closecast.market.store.rows import Rows
 
 TAIL = 64
@@ -56,7 +56,7 @@ def save_tail(path: Path, rows: Rows) -> None:
     path.parent.mkdir(exist_ok=True)
     content = BytesIO()
     np.save(content, table)
-    durable.write(path, content.getbuffer())
+    durable.stage(path, content.getbuffer())
 
 
 def load_tail(path: Path, names: Shaped[np.ndarray, " name"]) -> Rows | None:

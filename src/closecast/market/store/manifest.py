@@ -10,8 +10,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from closecast.durable import write_durably
 from closecast.errors import StoreError
-from closecast.market.store import durable
 from closecast.market.store.parquet import FileEntry, damaged
 
 NAME = "MANIFEST.json"
@@ -57,7 +57,7 @@ def save(folder: Path, manifest: Manifest) -> None:
     document = {"format": FORMAT, **asdict(manifest)}
     text = _canonical(document)
     document["sha256"] = hashlib.sha256(text).hexdigest()
-    durable.swap(folder / NAME, _canonical(document))
+    write_durably(folder / NAME, _canonical(document))
 
 
 def load(folder: Path) -> Manifest:

@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float, Int, Shaped
 
+from closecast import durable
 from closecast.market.bars import COLUMNS, Bars
-from closecast.market.store import cache, durable
+from closecast.market.store import cache
 from closecast.market.store.adjusting import adjusted
 from closecast.market.store.snapshot import Snapshot
 

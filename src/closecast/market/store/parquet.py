@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 from jaxtyping import Int, Shaped
 
+from closecast import durable
 from closecast.errors import StoreError
 from closecast.market.bars import COLUMNS
-from closecast.market.store import durable
 from closecast.market.store.rows import Rows, in_order, nothing
 from closecast.market.store.symbols import SymbolTable
 
@@ -181,7 +181,7 @@ def write_symbols(path: Path, symbols: SymbolTable) -> str:
         }
     )
     content = _encoded(table, [slice(0, len(symbols))])
-    durable.write(path, content)
+    durable.stage(path, content)
     return hashlib.sha256(content).hexdigest()
 
 
@@ -235,7 +235,7 @@ def _write(
     path: Path, kind: str, rows: Rows, slices: list[tuple[int, slice]]
 ) -> FileEntry:
     content = _encoded(_table(rows), [part for _, part in slices])
-    durable.write(path, content)
+    durable.stage(path, content)
     return FileEntry(
         name=path.name,
         kind=kind,

@@ -16,11 +16,11 @@ from typing import Literal, TypeVar
 import numpy as np
 from jaxtyping import Bool, Shaped
 
+from closecast import durable
 from closecast.errors import BarsError, StoreError
 from closecast.market.bars import Bars
 from closecast.market.store import (
     cache,
-    durable,
     manifest,
     parquet,
     planning,

@@ -10,8 +10,19 @@ from pathlib import Path
 TEMPORARY = ".tmp"
 
 
-def write(path: Path, content: bytes | memoryview) -> None:
-    """Write a file and flush it; its name is durable after ``flush_folder``.
+def write_durably(path: Path, content: bytes | memoryview) -> None:
+    """Write a file so that a reader sees the old or the new one, also after a crash.
+
+    Args:
+        path: Where to; an older file is replaced.
+        content: What to write.
+    """
+    stage(path, content)
+    flush_folder(path.parent)
+
+
+def stage(path: Path, content: bytes | memoryview) -> None:
+    """Write one file of several; its name is durable after ``flush_folder``.
 
     Args:
         path: Where to; an older file is replaced.
@@ -41,14 +52,3 @@ def flush_folder(folder: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
-
-
-def swap(path: Path, content: bytes) -> None:
-    """Replace a file so that a reader sees the old or the new one, durably.
-
-    Args:
-        path: The file.
-        content: What to write.
-    """
-    write(path, content)
-    flush_folder(path.parent)
