@@ -1,0 +1,119 @@
+"""Figures of the lab: drawn by matplotlib, shown as SVG, never without words.
+
+A figure is shown with a text that says what is to be seen. Its own text stays text, so
+that the reader's fonts draw it; where it becomes pixels, ``closecast.lab.fonts`` sees
+to it that Hangul has glyphs.
+"""
+
+import hashlib
+import json
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+from markupsafe import Markup
+from matplotlib.figure import Figure
+
+from closecast.errors import SettingError
+from closecast.lab.fonts import families
+from closecast.reports.figures import DRAWING, PAPER, inline
+
+ON_PAGE = "CLOSECAST_LAB_PAGE"
+"""Environment variable that is set where a lesson is run for a page."""
+
+RECORD = "\x1e"
+"""Begins a line of the output that is a record for the page and not text."""
+
+PIXELS_PER_INCH = 110
+
+
+@dataclass(frozen=True, eq=False)
+class Picture:
+    """A figure and what is to be seen in it.
+
+    Attributes:
+        figure: The figure of matplotlib.
+        alt: What it shows, in words.
+    """
+
+    figure: Figure
+    alt: str
+
+    @property
+    def svg(self) -> Markup:
+        """The figure as an ``<svg>`` for a page, the words as its label."""
+        name = "figure-" + hashlib.sha256(self.alt.encode()).hexdigest()[:8]
+        with mpl.rc_context({**DRAWING, "font.family": families()}):
+            return inline(self.figure, name, self.alt)
+
+    def save(self, path: str | Path) -> Path:
+        """Write the figure into a file.
+
+        Args:
+            path: A name that ends in ``.png``, ``.svg`` or ``.pdf``.
+
+        Returns:
+            The path.
+
+        Raises:
+            SettingError: The name ends otherwise.
+        """
+        path = Path(path)
+        if path.suffix not in {".png", ".svg", ".pdf"}:
+            raise SettingError(
+                f"Expected a name that ends in .png, .svg or .pdf, got {path.name!r}. "
+                "Rename it."
+            )
+        paths_for_text = {**DRAWING, "svg.fonttype": "path", "font.family": families()}
+        with mpl.rc_context(paths_for_text):
+            self.figure.savefig(path, dpi=200, facecolor=PAPER)
+        return path
+
+    def _repr_html_(self) -> str:
+        width = self.figure.get_figwidth() * PIXELS_PER_INCH
+        return (
+            f'<div style="max-width:{width:.0f}px;background:{PAPER};padding:8px">'
+            f"{self.svg}</div>"
+        )
+
+    def __repr__(self) -> str:
+        return self.alt
+
+
+def canvas(
+    rows: int = 1, columns: int = 1, *, width: float = 7.0, height: float = 3.0
+) -> tuple[Figure, Any]:
+    """Open a figure in the lab's style, as ``plt.subplots`` does.
+
+    Args:
+        rows: Rows of axes.
+        columns: Columns of axes.
+        width: Of the figure, in inches.
+        height: Of the figure, in inches.
+
+    Returns:
+        The figure, and its axes: one, or an array of them.
+    """
+    with mpl.rc_context({**DRAWING, "font.family": families()}):
+        figure = Figure(figsize=(width, height), layout="constrained")
+        return figure, figure.subplots(rows, columns)
+
+
+def show(figure: Figure, alt: str) -> Picture:
+    """Show a figure with its words: in a notebook, or on the page that runs a lesson.
+
+    Args:
+        figure: A figure of ``canvas``.
+        alt: What it shows, for those who cannot see it.
+
+    Returns:
+        The picture, which can be saved.
+    """
+    picture = Picture(figure, alt)
+    if os.environ.get(ON_PAGE):
+        record = {"svg": str(picture.svg), "alt": alt}
+        sys.stdout.write(f"{RECORD}{json.dumps(record)}\n")
+    return picture
