@@ -13,7 +13,7 @@ import pyarrow as pa  # type: ignore[import-untyped]
 import pyarrow.parquet as pq  # type: ignore[import-untyped]
 
 from closecast.market.bars import COLUMNS, VOLUME, Bars, from_columns
-from closecast.market.readers import read_bars
+from closecast.market.readers import Hints, read_bars
 
 OUT = Path(__file__).parents[1] / "src/closecast/market/data/us_stocks.parquet"
 DECIMALS = 6
@@ -23,7 +23,7 @@ def main(out: Path) -> None:
     """Read, adjust, round and write, and say what was done."""
     source = _source()
     raw = read_bars(source).bars
-    adjusted = read_bars(source, adjust=True).bars
+    adjusted = read_bars(source, hints=Hints(adjust=True)).bars
     bars = _rounded(adjusted)
     _write(bars, out)
     for symbol, start, end in bars:

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from closecast.experiments.outside import leak_test as leak_test
     from closecast.experiments.search import search as search
     from closecast.experiments.sweep import sweep as sweep
-    from closecast.market.readers import read_prices as read_prices
+    from closecast.market.panels import read_prices as read_prices
     from closecast.market.sample import sample_prices as sample_prices
 
 __version__ = "0.1.0"
@@ -19,7 +19,7 @@ __version__ = "0.1.0"
 _HOMES = {
     "Forecaster": "closecast.experiments.forecaster",
     "leak_test": "closecast.experiments.outside",
-    "read_prices": "closecast.market.readers",
+    "read_prices": "closecast.market.panels",
     "sample_prices": "closecast.market.sample",
     "search": "closecast.experiments.search",
     "sweep": "closecast.experiments.sweep",

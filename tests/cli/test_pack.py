@@ -53,9 +53,23 @@ def test_a_folder_of_files_is_packed_and_trained(run, tmp_path):
 def test_a_symbol_in_two_files_is_one_sentence(run, tmp_path):
     """The panel is refused, and the symbol named."""
     frame = to_frame(random_walk(1, 60))
-    for name in ("a.csv", "b.csv"):
-        frame.to_csv(tmp_path / name, index=False)
+    for name, rows in (("a.csv", frame[:30]), ("b.csv", frame[30:])):
+        rows.to_csv(tmp_path / name, index=False)
 
     code, told = run("data", "pack", tmp_path, "--out", tmp_path / "p")
     assert code == BAD_INPUT
     assert "Expected each symbol once, got W00 again" in told.err
+
+
+@pytest.mark.filterwarnings("default")
+def test_files_that_cannot_be_used_are_passed_over(run, tmp_path):
+    """A broken file, and one that repeats another, are named; the rest is packed."""
+    frame = to_frame(random_walk(1, 60))
+    for name in ("a.csv", "b.csv"):
+        frame.to_csv(tmp_path / name, index=False)
+    (tmp_path / "c.csv").write_text("hello\n")
+
+    code, told = run("data", "pack", tmp_path, "--out", tmp_path / "p")
+    assert code == 0
+    assert "1 symbols, 60 bars" in told.out
+    assert "Note: 2 of 3 files cannot be used: Expected one bar a date" in told.err

@@ -11,7 +11,7 @@ from closecast.cli import pull
 from closecast.cli.app import app as whole_app
 from closecast.errors import SettingError, VendorError
 from closecast.market.bars import from_columns
-from closecast.market.readers import read_bars
+from closecast.market.readers import Hints, read_bars
 from closecast.market.store import Store
 from closecast.market.vendors import vendor as vendors
 from closecast.market.vendors.vendor import SURVIVORS, History, Universe
@@ -79,7 +79,8 @@ class TestPull:
         assert result.exit_code == 0
         assert bars.symbols == ("005930", "AAPL")
         assert bars.close.tolist() == [2, 2.5, 2, 2.5]
-        assert read_bars(out, adjust=True).bars.close.tolist() == [1, 1.25, 1, 1.25]
+        adjusted = read_bars(out, hints=Hints(adjust=True)).bars
+        assert adjusted.close.tolist() == [1, 1.25, 1, 1.25]
         assert "Bars: 4 of 2 symbols." in result.output
         assert "adjusted for splits" in result.output
         assert "Note: AAPL: the bar of 2024-01-04 is left out." in result.output

@@ -1,6 +1,7 @@
 """PRICES are a file, a folder of any size, the store, the sample or a frame."""
 
 import multiprocessing
+import warnings
 
 import numpy as np
 import pandas as pd
@@ -11,8 +12,8 @@ import pytest
 from closecast.errors import BarsError, ClosecastWarning, StoreError
 from closecast.market import streams
 from closecast.market.importing import import_files
-from closecast.market.panels import bars_of
-from closecast.market.readers import to_frame
+from closecast.market.panels import bars_of, read_prices
+from closecast.market.readers import Hints, to_frame
 from closecast.market.sample import sample_bars
 from closecast.market.store import Store
 from closecast.testing import random_walk
@@ -25,6 +26,13 @@ def only(symbol: str, start: int = 0, end: int = 40):
     at = np.arange(len(BARS)) - BARS.starts
     name = BARS.names(np.arange(len(BARS)))
     return BARS.select((name == symbol) & (at >= start) & (at < end))
+
+
+def quiet(function, *arguments):
+    """What a function gives, whatever it has to say."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ClosecastWarning)
+        return function(*arguments)
 
 
 @pytest.fixture
@@ -110,6 +118,74 @@ class TestNames:
 
         with pytest.raises(StoreError, match="closecast data import FILE"):
             bars_of("store:AAPL")
+
+
+class TestReadPrices:
+    """Python's door takes whatever the command line takes."""
+
+    def test_a_name_is_no_path(self, tmp_path, monkeypatch):
+        """The sample and the store come as frames too."""
+        monkeypatch.setenv("CLOSECAST_STORE", str(tmp_path))
+        Store().append(BARS, source="test")
+        sample, stored = read_prices("sample"), read_prices("store:W02,W00")
+
+        assert bars_of(sample).fingerprint == sample_bars().fingerprint
+        assert sorted(stored["symbol"].unique()) == ["W00", "W02"]
+        assert isinstance(read_prices("store:", as_="pyarrow"), pa.Table)
+
+    def test_a_folder(self, folder):
+        """All files of a folder are one frame, a bad one is named."""
+        (folder / "bad.csv").write_text("hello\n")
+        with pytest.warns(ClosecastWarning, match=r"1 of 4 files .*bad\.csv"):
+            frame = read_prices(str(folder))
+
+        assert bars_of(frame).fingerprint == quiet(bars_of, folder).fingerprint
+
+    @pytest.mark.parametrize("kind", ["bars", "folder", "store:", "frame"])
+    def test_one_symbol_of_many(self, kind, folder, tmp_path, monkeypatch):
+        """The symbol that is asked for comes alone; another is refused."""
+        monkeypatch.setenv("CLOSECAST_STORE", str(tmp_path))
+        Store().append(BARS, source="test")
+        prices = {"bars": BARS, "folder": folder, "frame": to_frame(BARS)}.get(kind)
+        prices = kind if prices is None else prices
+
+        assert set(read_prices(prices, symbol="W01")["symbol"]) == {"W01"}
+        with pytest.raises(BarsError, match="a symbol of the table, got W9"):
+            read_prices(prices, symbol="W9")
+
+    def test_adjusted_closes_of_a_folder(self, folder):
+        """Prices follow adj_close in every file that has it; no other is taken."""
+        frame = to_frame(only("W00"), "pandas")
+        frame.assign(adj_close=frame["close"] / 2).to_csv(
+            folder / "W00.csv", index=False
+        )
+        with pytest.warns(ClosecastWarning, match="2 of 3 files .* column adj_close"):
+            bars = bars_of(folder, Hints(adjust=True))
+
+        assert bars.close == pytest.approx(only("W00").close / 2)
+
+    @pytest.mark.parametrize("prices", ["sample", "store:", BARS])
+    def test_nothing_to_adjust_by(self, prices):
+        """What is no table has no adj_close, and the sentence names the option."""
+        with pytest.raises(BarsError, match=r"to adjust by, got .*--adjust"):
+            read_prices(prices, adjust=True)
+
+
+class TestNotes:
+    def test_what_was_done_to_many_files_is_said_once(self, folder):
+        """Files are counted, rows are added up, three files are named."""
+        for name in "abcde":
+            lines = ["date,open,high,low,close", "2024-01-02,1,1,1,1"]
+            empty = ["2024-01-03,,,,", "2024-01-04,,,,"]
+            (folder / f"{name}.csv").write_text("\n".join([*lines, *empty]))
+        with pytest.warns(ClosecastWarning) as told:
+            bars_of(folder)
+        said = [str(one.message) for one in told]
+
+        assert len(said) == 2
+        assert "a.csv" in said[0]
+        assert said[0].endswith("and 2 more: there is no volume: it is set to 0.")
+        assert said[1].endswith("and 2 more: 10 rows without any price are left out.")
 
 
 class TestStream:

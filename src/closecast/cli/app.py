@@ -18,6 +18,7 @@ from closecast.cli.options import (
     read,
     require_folder,
     require_writable,
+    source_of,
     with_hints,
     with_settings,
 )
@@ -44,12 +45,12 @@ app = typer.Typer(
 app.command()(with_settings(with_hints(backtest)))
 add_store(data_app)
 app.add_typer(data_app, name="data", help="Look at prices before anything is trained.")
-data_app.command()(pack)
-app.command()(leak_test)
-app.command()(sweep)
-app.command()(search)
-app.command("range-test")(with_settings(range_test, NOT_SET))
-app.command()(verify)
+data_app.command()(with_hints(pack))
+app.command()(with_hints(leak_test))
+app.command()(with_hints(sweep))
+app.command()(with_hints(search))
+app.command("range-test")(with_settings(with_hints(range_test), NOT_SET))
+app.command()(with_hints(verify))
 app.command()(compare)
 app.command()(engine)
 app.command()(export)
@@ -228,8 +229,7 @@ def _write(
     from closecast.experiments.run import write_run
     from closecast.reports.report import write_report
 
-    source = "sample" if prices == "sample" else Path(prices).name
-    write_run(out, forecaster, evaluation, source)
+    write_run(out, forecaster, evaluation, source_of(prices))
     write_report(out, language=language)
 
 

@@ -5,7 +5,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from closecast.cli.options import AsJson, Language, Prices, read, require_folder
+from closecast.cli.options import (
+    AsJson,
+    Language,
+    Prices,
+    read,
+    require_folder,
+    source_of,
+)
 from closecast.cli.screen import say, say_json, training_progress
 from closecast.windows.walk_forward import FOLDS, REFIT_EVERY
 
@@ -56,8 +63,7 @@ def _write(out: Path, result: "Backtest", prices: str, language: str) -> None:
     from closecast.experiments.backtest_run import write_backtest
     from closecast.reports.report import write_report
 
-    source = "sample" if prices == "sample" else Path(prices).name
-    write_backtest(out, result, source)
+    write_backtest(out, result, source_of(prices))
     write_report(out, language=language)
 
 

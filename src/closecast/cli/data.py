@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from closecast.cli import pull
+from closecast.cli.options import with_hints
 from closecast.market.findings import Finding
 
 if TYPE_CHECKING:
@@ -23,23 +24,14 @@ def data() -> None:
 
 
 @app.command()
-def check(  # noqa: PLR0913  each is an option
+@with_hints
+def check(
     files: Annotated[
         list[str],
         typer.Argument(metavar="FILE...", help="CSV or Parquet files, or folders."),
     ],
     *,
-    dayfirst: Annotated[
-        bool | None,
-        typer.Option("--dayfirst/--monthfirst", help="What 02/01/2024 begins with."),
-    ] = None,
-    decimal: Annotated[
-        str | None, typer.Option(help="The sign before the decimals: '.' or ','.")
-    ] = None,
-    columns: Annotated[
-        str | None,
-        typer.Option(help="Names of a headless file's columns: date,open,high..."),
-    ] = None,
+    hints: "Hints",
     out: Annotated[
         Path | None, typer.Option(help="Write a page with the worst spots here.")
     ] = None,
@@ -57,9 +49,7 @@ def check(  # noqa: PLR0913  each is an option
     """  # noqa: DOC501
     from closecast.cli.options import require_writable
     from closecast.market.doctor import check as examine
-    from closecast.market.readers.format import hints_from
 
-    hints = hints_from(dayfirst=dayfirst, decimal=decimal, columns=columns)
     for target in filter(None, (out, repair)):
         require_writable(target)
     findings = [found for file in files for found in examine(file, hints=hints)]

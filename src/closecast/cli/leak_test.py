@@ -2,12 +2,15 @@
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from closecast.cli.options import AsJson, Prices, read
 from closecast.cli.screen import say, say_json
+
+if TYPE_CHECKING:
+    from closecast.market.readers.format import Hints
 
 
 def leak_test(
@@ -19,6 +22,7 @@ def leak_test(
         ),
     ],
     prices: Prices,
+    hints: "Hints",
     horizon: Annotated[
         int, typer.Option(min=1, help="Sessions to forecast, for objects.")
     ] = 5,
@@ -34,7 +38,7 @@ def leak_test(
     from closecast.windows.leakage import require_no_leak
 
     sys.path.insert(0, str(Path.cwd()))
-    results = run(find_forecaster(forecaster), read(prices), horizon=horizon)
+    results = run(find_forecaster(forecaster), read(prices, hints), horizon=horizon)
     if as_json:
         say_json(stamps_of(results))
     else:

@@ -2,7 +2,7 @@
 
 import inspect
 import os
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -25,20 +25,17 @@ Prices = Annotated[
 ]
 ModelFolder = Annotated[Path, typer.Argument(help="A folder that train wrote.")]
 Language = Annotated[str, typer.Option(help="Language of the report: en or ko.")]
-HINTS: dict[str, Any] = {
-    "dayfirst": Annotated[
-        bool | None,
-        typer.Option("--dayfirst/--monthfirst", help="What 02/01/2024 begins with."),
-    ],
-    "decimal": Annotated[
-        str | None, typer.Option(help="The sign before the decimals: '.' or ','.")
-    ],
-    "columns": Annotated[
-        str | None,
-        typer.Option(help="Names of a headless file's columns: date,open,high..."),
-    ],
+_FIRST = typer.Option("--dayfirst/--monthfirst", help="What 02/01/2024 begins with.")
+_DECIMAL = typer.Option(help="The sign before the decimals: '.' or ','.")
+_COLUMNS = typer.Option(help="Names of a headless file's columns: date,open,high...")
+_ADJUST = typer.Option("--adjust", help="Prices follow the column adj_close.")
+HINTS: dict[str, tuple[Any, bool | None]] = {
+    "dayfirst": (Annotated[bool | None, _FIRST], None),
+    "decimal": (Annotated[str | None, _DECIMAL], None),
+    "columns": (Annotated[str | None, _COLUMNS], None),
+    "adjust": (Annotated[bool, _ADJUST], False),
 }
-"""What a file of prices cannot say of itself."""
+"""What a file of prices cannot say of itself: an option each, and its default."""
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of words.")]
 
@@ -56,69 +53,65 @@ def with_settings(
     Returns:
         A command whose signature typer reads.
     """
-    signature = inspect.signature(command)
-    own = [p for p in signature.parameters.values() if p.name != "settings"]
-    taken = {*signature.parameters, *without}
-    options = [
-        inspect.Parameter(
-            field.name,
-            inspect.Parameter.KEYWORD_ONLY,
-            default=field.default,
-            annotation=Annotated[field.type, typer.Option(rich_help_panel="Settings")],
+    taken = {*inspect.signature(command).parameters, *without}
+    options = {
+        field.name: (
+            Annotated[field.type, typer.Option(rich_help_panel="Settings")],
+            field.default,
         )
         for field in fields(Settings)
         if field.name not in taken
-    ]
-
-    def run(**arguments: Any) -> None:  # noqa: ANN401  what typer parsed
-        settings = {option.name: arguments.pop(option.name) for option in options}
-        command(**arguments, settings=settings)
-
-    run.__doc__ = command.__doc__
-    run.__name__ = command.__name__
-    run.__signature__ = signature.replace(  # type: ignore[attr-defined]
-        parameters=[
-            *(p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in own),
-            *options,
-        ]
-    )
-    return run
+    }
+    return _with_options(command, "settings", options, dict)
 
 
-def with_hints(command: Callable[..., None]) -> Callable[..., None]:
+def with_hints(
+    command: Callable[..., None], without: Collection[str] = ()
+) -> Callable[..., None]:
     """Give a command the options that say what a file of prices cannot.
 
     Args:
         command: Takes ``hints``.
+        without: Options that it has no use for.
 
     Returns:
         A command whose signature typer reads, with ``--dayfirst/--monthfirst``,
-        ``--decimal`` and ``--columns`` in its place.
+        ``--decimal``, ``--columns`` and ``--adjust`` in its place.
     """
-    signature = inspect.signature(command)
-    own = [p for p in signature.parameters.values() if p.name != "hints"]
-    options = [
-        inspect.Parameter(
-            name,
-            inspect.Parameter.KEYWORD_ONLY,
-            default=None,
-            annotation=annotation,
-        )
-        for name, annotation in HINTS.items()
-    ]
 
-    def run(**arguments: Any) -> None:  # noqa: ANN401  what typer parsed
+    def collect(**given: Any) -> "Hints":  # noqa: ANN401  what typer parsed
         from closecast.market.readers.format import hints_from
 
-        given = {name: arguments.pop(name) for name in HINTS}
-        command(**arguments, hints=hints_from(**given))
+        return hints_from(**given)
+
+    options = {name: one for name, one in HINTS.items() if name not in without}
+    return _with_options(command, "hints", options, collect)
+
+
+def _with_options(
+    command: Callable[..., None],
+    argument: str,
+    options: Mapping[str, tuple[Any, Any]],
+    collect: Callable[..., Any],
+) -> Callable[..., None]:
+    # An option each in the place of one argument, which is what they make together.
+    signature = inspect.signature(command)
+    own = [p for p in signature.parameters.values() if p.name != argument]
+    flag = inspect.Parameter.KEYWORD_ONLY
+
+    def run(**arguments: Any) -> None:  # noqa: ANN401  what typer parsed
+        given = {name: arguments.pop(name) for name in options}
+        command(**arguments, **{argument: collect(**given)})
 
     run.__doc__ = command.__doc__
     run.__name__ = command.__name__
     run.__signature__ = signature.replace(  # type: ignore[attr-defined]
         parameters=[
-            *(p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in own),
-            *options,
+            *(p.replace(kind=flag) for p in own),
+            *(
+                inspect.Parameter(name, flag, default=default, annotation=annotation)
+                for name, (annotation, default) in options.items()
+            ),
         ]
     )
     return run
@@ -173,4 +166,19 @@ def read(prices: str, hints: "Hints | None" = None) -> Any:  # noqa: ANN401  Bar
     from closecast.market.readers.format import NO_HINTS
 
     with file_progress("reading") as on_file:
-        return bars_of(prices, hints or NO_HINTS, on_file=on_file)
+        workers = os.cpu_count() or 1
+        return bars_of(prices, hints or NO_HINTS, on_file=on_file, workers=workers)
+
+
+def source_of(prices: str) -> str:
+    """Name prices in a run, without where they lie on this machine.
+
+    Args:
+        prices: As in ``read``.
+
+    Returns:
+        The name of the file or folder; what is no path as it is.
+    """
+    from closecast.market.panels import is_named
+
+    return prices if is_named(prices) else Path(prices).name

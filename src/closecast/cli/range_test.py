@@ -1,13 +1,16 @@
 """``closecast range-test``: which learning rate to begin with."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from closecast.cli.options import AsJson, Prices, read
 from closecast.cli.screen import say, say_json, training_progress
 from closecast.cli.sweep import IndexFile
+
+if TYPE_CHECKING:
+    from closecast.market.readers.format import Hints
 
 NOT_SET = ("learning_rate", "early_stopping")
 """Settings that a range test has no use for."""
@@ -16,6 +19,7 @@ NOT_SET = ("learning_rate", "early_stopping")
 def range_test(  # noqa: PLR0913, PLR0917  each is an option
     prices: Prices,
     settings: dict[str, object],
+    hints: "Hints",
     low: Annotated[float, typer.Option(help="The lowest rate.")] = 1e-5,
     high: Annotated[float, typer.Option(help="The highest rate.")] = 1.0,
     points: Annotated[int, typer.Option(help="Rates between them.")] = 31,
@@ -31,7 +35,7 @@ def range_test(  # noqa: PLR0913, PLR0917  each is an option
 
     with training_progress() as on_epoch:
         test = run(
-            read(prices),
+            read(prices, hints),
             low=low,
             high=high,
             points=points,

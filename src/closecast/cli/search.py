@@ -1,11 +1,11 @@
 """``closecast search``: let Optuna propose settings, and judge the best honestly."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from closecast.cli.options import AsJson, Language, Prices, read
+from closecast.cli.options import AsJson, Language, Prices, read, source_of
 from closecast.cli.sweep import (
     IndexFile,
     Track,
@@ -14,6 +14,9 @@ from closecast.cli.sweep import (
     require_tracking,
     tell_sweep,
 )
+
+if TYPE_CHECKING:
+    from closecast.market.readers.format import Hints
 
 
 def search(  # noqa: PLR0913, PLR0917  each is an option
@@ -24,6 +27,7 @@ def search(  # noqa: PLR0913, PLR0917  each is an option
         ),
     ],
     prices: Prices,
+    hints: "Hints",
     out: Annotated[Path, typer.Option(help="Where the run goes.")],
     trials: Annotated[int, typer.Option(help="Proposals.")] = 50,
     sampler: Annotated[str, typer.Option(help="What proposes: tpe or random.")] = "tpe",
@@ -48,7 +52,7 @@ def search(  # noqa: PLR0913, PLR0917  each is an option
     axes, seeds, settings = read_space(space)
     with live_progress() as on_progress:
         done = run_search(
-            read(prices),
+            read(prices, hints),
             axes,
             trials=trials,
             sampler=sampler,
@@ -57,7 +61,7 @@ def search(  # noqa: PLR0913, PLR0917  each is an option
             out=out,
             index=index,
             storage=storage,
-            source="sample" if prices == "sample" else Path(prices).name,
+            source=source_of(prices),
             on_progress=on_progress,
             **settings,
         )

@@ -5,13 +5,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from closecast.cli.options import AsJson
+from closecast.cli.options import AsJson, with_hints
 from closecast.cli.screen import file_progress, note, say, say_json
 
 if TYPE_CHECKING:
+    from closecast.market.readers.format import Hints
     from closecast.market.store import Store
 
 ALARM = 3
+
+RAW = ("adjust",)
+"""The store keeps raw bars: what would adjust them is no option of import."""
 
 Folder = Annotated[
     Path | None,
@@ -22,28 +26,18 @@ Folder = Annotated[
 ]
 
 
-def import_(  # noqa: PLR0913, PLR0917  a flag each
+def import_(
     files: Annotated[
         list[str],
         typer.Argument(metavar="FILE...", help="CSV or Parquet files, or folders."),
     ],
+    hints: "Hints",
     source: Annotated[
         str | None, typer.Option(help="Where they come from; the path by default.")
     ] = None,
     replace: Annotated[
         bool, typer.Option("--replace", help="New bars win over stored ones.")
     ] = False,
-    dayfirst: Annotated[
-        bool | None,
-        typer.Option("--dayfirst/--monthfirst", help="What 02/01/2024 begins with."),
-    ] = None,
-    decimal: Annotated[
-        str | None, typer.Option(help="The sign before the decimals: '.' or ','.")
-    ] = None,
-    columns: Annotated[
-        str | None,
-        typer.Option(help="Names of a headless file's columns: date,open,high..."),
-    ] = None,
     store: Folder = None,
     as_json: AsJson = False,
 ) -> None:
@@ -55,14 +49,13 @@ def import_(  # noqa: PLR0913, PLR0917  a flag each
     from dataclasses import asdict
 
     from closecast.market.importing import import_files
-    from closecast.market.readers.format import hints_from
 
     place = _store(store)
     with file_progress("importing") as on_file:
         done = import_files(
             place,
             files,
-            hints_from(dayfirst=dayfirst, decimal=decimal, columns=columns),
+            hints,
             source=source,
             replace_stored=replace,
             on_file=on_file,
@@ -157,7 +150,7 @@ def add_to(app: typer.Typer) -> None:
     Args:
         app: The group ``data``.
     """
-    app.command("import")(import_)
+    app.command("import")(with_hints(import_, RAW))
     app.command("list")(list_)
     app.command("compact")(compact)
     app.command("verify")(verify)

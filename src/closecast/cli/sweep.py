@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from closecast.cli.options import AsJson, Language, Prices, read
+from closecast.cli.options import AsJson, Language, Prices, read, source_of
 from closecast.cli.screen import say, say_json
 
 if TYPE_CHECKING:
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from closecast.experiments.index import IndexedRun
     from closecast.experiments.members import MemberResult, SweepProgress
     from closecast.experiments.sweep import Sweep
+    from closecast.market.readers.format import Hints
 
 SHOWN = 8
 """Members in the live table, the best so far."""
@@ -48,6 +49,7 @@ def sweep(  # noqa: PLR0913  each is an option
         ),
     ],
     prices: Prices,
+    hints: "Hints",
     out: Annotated[Path, typer.Option(help="Where the run goes.")],
     index: IndexFile = None,
     *,
@@ -70,13 +72,13 @@ def sweep(  # noqa: PLR0913  each is an option
     axes, seeds, settings = read_grid(grid)
     with live_progress() as on_progress:
         done = run_sweep(
-            read(prices),
+            read(prices, hints),
             axes,
             seeds=seeds,
             out=out,
             index=index,
             yes=yes,
-            source="sample" if prices == "sample" else Path(prices).name,
+            source=source_of(prices),
             on_progress=on_progress,
             **settings,
         )

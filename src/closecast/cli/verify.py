@@ -1,16 +1,20 @@
 """``closecast verify``: make the figures of a run again and compare."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from closecast.cli.options import AsJson, read
 from closecast.cli.screen import say, say_json
 
+if TYPE_CHECKING:
+    from closecast.market.readers.format import Hints
+
 
 def verify(
     run: Annotated[Path, typer.Argument(help="A run folder.")],
+    hints: "Hints",
     prices: Annotated[
         str | None, typer.Argument(help="The prices it was made from, to compare too.")
     ] = None,
@@ -25,7 +29,7 @@ def verify(
     from closecast.experiments.verify import require_intact
     from closecast.experiments.verify import verify as run_checks
 
-    checks = run_checks(run, None if prices is None else read(prices))
+    checks = run_checks(run, None if prices is None else read(prices, hints))
     if as_json:
         say_json([asdict(check) for check in checks])
     else:

@@ -8,6 +8,7 @@ from closecast.errors import BarsError
 from closecast.market.bars import Bars
 from closecast.market.panels import joined, trouble
 from closecast.market.readers.format import NO_HINTS, Hints
+from closecast.market.readers.rows import Note, sentences
 from closecast.market.store import Conflict, Outcome, Store
 from closecast.market.store.parquet import BULK
 from closecast.market.streams import OnFile, Part, files_in, stream
@@ -95,7 +96,7 @@ def import_files(  # noqa: PLR0913  what files cannot say is said here
     """
     paths = files_in(sources)
     unusable: list[Part] = []
-    notes: set[str] = set()
+    notes: list[Note] = []
     outcomes: list[Outcome] = []
     chunk = _Chunk()
 
@@ -106,7 +107,7 @@ def import_files(  # noqa: PLR0913  what files cannot say is said here
             outcomes.append(store.append(bars, source=name, replace=replace_stored))
 
     for part in stream(paths, hints, on_file=on_file, workers=workers):
-        notes.update(part.notes)
+        notes += part.done
         if part.bars is None:
             unusable.append(part)
             continue
@@ -124,7 +125,7 @@ def import_files(  # noqa: PLR0913  what files cannot say is said here
     return Imported(
         files=len(paths),
         unusable=tuple(part.trouble for part in unusable),
-        notes=tuple(sorted(notes)),
+        notes=sentences(notes),
         added=sum(outcome.added for outcome in outcomes),
         replaced=sum(outcome.replaced for outcome in outcomes),
         known=sum(outcome.known for outcome in outcomes),

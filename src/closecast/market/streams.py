@@ -15,7 +15,9 @@ from typing import Any
 from closecast.errors import BarsError
 from closecast.market.bars import Bars
 from closecast.market.findings import Finding, TableError
+from closecast.market.readers.convert import Options
 from closecast.market.readers.format import NO_HINTS, Hints, roles_in
+from closecast.market.readers.rows import Note
 from closecast.market.readers.source import PARQUET_SUFFIXES, files_of
 from closecast.market.readers.table import read_bars
 from closecast.market.readers.typed import typed_bars
@@ -40,13 +42,13 @@ class Part:
     Attributes:
         path: The file.
         bars: Its bars; None if it cannot be used.
-        notes: What was done to the data.
+        done: What was done to the data.
         trouble: Why it cannot be used.
     """
 
     path: Path
     bars: Bars | None
-    notes: tuple[str, ...] = ()
+    done: tuple[Note, ...] = ()
     trouble: str = ""
 
 
@@ -71,6 +73,7 @@ def stream(
     *,
     on_file: OnFile | None = None,
     workers: int = 1,
+    whole: bool = False,
 ) -> Iterator[Part]:
     """Read files one after the other.
 
@@ -80,6 +83,7 @@ def stream(
         on_file: Told after each file.
         workers: Processes that read, for many text files. With more than one the
             calling program's main module must be importable.
+        whole: A large Parquet file comes in one piece too.
 
     Yields:
         Each file, or piece of it, in the order given.
@@ -88,10 +92,12 @@ def stream(
     helped = workers > 1 and len(text) >= MANY
     read = _by_helpers(text, hints, workers) if helped else None
     for done, path in enumerate(paths, start=1):
-        if read is None or _is_parquet(path):
-            yield from _pieces(path, hints)
-        else:
+        if read is not None and not _is_parquet(path):
             yield next(read)
+        elif whole:
+            yield _whole(path, hints)
+        else:
+            yield from _pieces(path, hints)
         if on_file is not None:
             on_file(done, len(paths))
 
@@ -115,7 +121,7 @@ def _whole(path: Path, hints: Hints) -> Part:
         reading = read_bars(path, hints=hints)
     except BarsError as error:
         return Part(path=path, bars=None, trouble=str(error))
-    return Part(path=path, bars=reading.bars, notes=reading.notes)
+    return Part(path=path, bars=reading.bars, done=reading.done)
 
 
 def _pieces(path: Path, hints: Hints) -> Iterator[Part]:
@@ -123,32 +129,30 @@ def _pieces(path: Path, hints: Hints) -> Iterator[Part]:
     if table is None:
         yield _whole(path, hints)
         return
-    notes: set[str] = set()
     start = 0
     name = None if "symbol" in roles_in(table.schema_arrow.names) else path.stem
     for piece in table.iter_batches(PIECE):
-        part = _piece(path, piece, start, name)
+        part = _piece(path, piece, start, Options(symbol=name, hints=hints))
         start += len(piece)
-        yield replace(part, notes=tuple(n for n in part.notes if n not in notes))
+        yield part
         if part.bars is None:
             return
-        notes |= set(part.notes)
 
 
-def _piece(path: Path, piece: Any, start: int, name: str | None) -> Part:  # noqa: ANN401
+def _piece(path: Path, piece: Any, start: int, options: Options) -> Part:  # noqa: ANN401
     import pyarrow as pa  # type: ignore[import-untyped]
 
     rows = pa.Table.from_batches([piece])
-    bars = typed_bars(rows, name)
+    bars = typed_bars(rows, options.symbol)
     if bars is not None:
         return Part(path=path, bars=bars)
     try:
-        reading = read_bars(rows, symbol=name)
+        reading = read_bars(rows, symbol=options.symbol, hints=options.hints)
     except TableError as error:
         trouble = TableError(_placed(error.finding, path, start))
         return Part(path=path, bars=None, trouble=str(trouble))
-    notes = tuple(f"{path}: {note[0].lower()}{note[1:]}" for note in reading.notes)
-    return Part(path=path, bars=reading.bars, notes=notes)
+    done = tuple(note._replace(file=str(path)) for note in reading.done)
+    return Part(path=path, bars=reading.bars, done=done)
 
 
 def _placed(finding: Finding, path: Path, start: int) -> Finding:

@@ -46,7 +46,7 @@ def test_a_shifted_price_would_be_seen(monkeypatch, tmp_path):
         values=sound.bars.values * 10,
     )
     monkeypatch.setattr(
-        script, "read_bars", lambda _: type(sound)(bars=tenfold, notes=())
+        script, "read_bars", lambda _: type(sound)(bars=tenfold, done=())
     )
 
     assert script.outcome(path, sound.bars, template) == "silent"

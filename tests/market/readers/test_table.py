@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 
 from closecast.errors import BarsError, ClosecastWarning, SettingError
 from closecast.market.bars import COLUMNS, Bars, from_columns
-from closecast.market.panels import bars_of
-from closecast.market.readers import Reading, read_bars, read_prices, to_frame
+from closecast.market.panels import bars_of, read_prices
+from closecast.market.readers import Hints, Reading, read_bars, to_frame
 
 HEADER = "date,open,high,low,close,volume"
 ROWS = ("2024-01-02,10,12,9,11,100", "2024-01-03,11,13,10,12,200")
@@ -226,7 +226,7 @@ class TestAdjustment:
 
     def test_prices_follow_the_adjusted_close(self, tmp_path):
         """Halved prices come with twice the volume."""
-        reading = read_bars(write(tmp_path, *self.LINES), adjust=True)
+        reading = read_bars(write(tmp_path, *self.LINES), hints=Hints(adjust=True))
 
         np.testing.assert_allclose(values_of(reading)[0], [5, 6, 4.5, 5.5, 200])
         np.testing.assert_allclose(values_of(reading)[1], [11, 13, 10, 12, 200])
@@ -235,15 +235,15 @@ class TestAdjustment:
     def test_needs_the_column(self, tmp_path):
         """Adjusting without adj_close is refused."""
         with pytest.raises(BarsError, match="Expected a column adj_close"):
-            read_bars(write(tmp_path, HEADER, *ROWS), adjust=True)
+            read_bars(write(tmp_path, HEADER, *ROWS), hints=Hints(adjust=True))
 
     @pytest.mark.parametrize("cell", ["0", "-1", "x", "", "1e999"])
     def test_needs_sound_adjusted_closes(self, cell, tmp_path):
         """An adjusted close that is no price is refused, once, where it stands."""
         path = write(tmp_path, f"{HEADER},adj_close", f"{ROWS[0]},{cell}")
 
-        with pytest.raises(BarsError, match=r"in adj_close .*row 2.*adjust=True\.$"):
-            read_bars(path, adjust=True)
+        with pytest.raises(BarsError, match=r"in adj_close .*row 2.*--adjust"):
+            read_bars(path, hints=Hints(adjust=True))
 
 
 class TestDates:

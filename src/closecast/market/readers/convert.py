@@ -17,14 +17,14 @@ from closecast.market.readers.columns import roles_of
 from closecast.market.readers.format import Hints
 from closecast.market.readers.numbers import Style, to_numbers
 from closecast.market.readers.raw import RawTable
-from closecast.market.readers.rows import Survey, Table
+from closecast.market.readers.rows import Note, Survey, Table, without
 
 CLOSES_ONLY = (
     "there are closes only: open, high and low are set to the close, volume to 0"
 )
 NOT_ADJUSTED = (
     "adj_close differs from close: the columns are used as they are, splits and "
-    "dividends included; adjust=True adjusts them"
+    "dividends included; adjust=True (--adjust) adjusts them"
 )
 NO_VOLUME = "there is no volume: it is set to 0"
 BLANK_VOLUME = "a volume that is left blank is set to 0"
@@ -43,12 +43,10 @@ class Options:
 
     Attributes:
         symbol: What to call the only symbol.
-        adjust: Whether prices follow the adjusted close.
         hints: What the file cannot say of itself.
     """
 
     symbol: str | None
-    adjust: bool
     hints: Hints
 
 
@@ -87,14 +85,14 @@ def converted(raw: RawTable, options: Options) -> Survey:
         *_unread(table, bad_symbols, "a symbol", _named(raw, roles, "symbol")),
         *_broken(table, raw, roles, bad_cells, style),
     ]
-    adjust = options.adjust
+    adjust = options.hints.adjust
     table, more_errors, differs = _adjusted(table, raw, roles, style, adjust=adjust)
     if differs and not adjust:
         notes.append(NOT_ADJUSTED)
     return Survey(
         table=table,
         errors=(*errors, *more_errors),
-        notes=tuple((note, raw.file) for note in [*notes, *left_out]),
+        notes=(*(Note(text, raw.file) for text in notes), *left_out),
         left_out=tuple(left_out.values()),
     )
 
@@ -119,9 +117,9 @@ def _style(
 
 def _sessions(
     raw: RawTable, roles: dict[str, int], style: Style
-) -> tuple[RawTable, dict[str, Finding]]:
+) -> tuple[RawTable, dict[Note, Finding]]:
     # The rows that hold a session, and a finding for each kind that does not.
-    left_out: dict[str, Finding] = {}
+    left_out: dict[Note, Finding] = {}
     if "open" not in roles or not len(raw.rows):
         return raw, left_out
     prices = [raw.columns[roles[role]] for role in COLUMNS[:VOLUME]]
@@ -132,20 +130,20 @@ def _sessions(
     }
     for kind, rows in kinds.items():
         if rows.any():
-            note = empty_rows.counted(int(rows.sum()), kind)
-            left_out[note] = _left_out(raw, rows, note)
+            note = Note(kind, raw.file, int(rows.sum()))
+            left_out[note] = _left_out(raw, rows, without(note.left_out, kind))
     empty = np.logical_or.reduce(list(kinds.values()))
     if empty.all():
         raise TableError(_of_file(raw, "Expected at least one bar, got empty rows"))
     return (raw.take(~empty) if empty.any() else raw), left_out
 
 
-def _left_out(raw: RawTable, rows: Bool[np.ndarray, " row"], note: str) -> Finding:
+def _left_out(raw: RawTable, rows: Bool[np.ndarray, " row"], said: str) -> Finding:
     return Finding(
         file=raw.file,
         row=int(raw.rows[np.flatnonzero(rows)[0]]),
         severity="warning",
-        what=f"Expected a session in each row, got some without: {note}",
+        what=f"Expected a session in each row, got some without: {said}",
         remedy="No need to act where these are holidays or halts.",
         training="leaves the row out",
         kind="no_session",
@@ -278,7 +276,7 @@ def _adjusted(
                 _of_file(
                     raw,
                     f"Expected a column adj_close, got {', '.join(raw.names)}",
-                    "Read it without adjust=True.",
+                    "Read it without adjust=True (--adjust).",
                 )
             )
         return table, [], False
@@ -300,7 +298,7 @@ def _adjusted(
         table.finding(
             at,
             f"Expected a positive price, got {got} in {name}",
-            "Repair it, or read the table without adjust=True.",
+            "Repair it, or read the table without adjust=True (--adjust).",
         )
         for at, got in wrong.items()
         if at in bad or not adj_close[at] > 0 or not np.isfinite(adj_close[at])

@@ -135,7 +135,10 @@ def readings(text: str) -> str:
         Both days, each with the option that chooses it.
     """
     day, month = _day(text, True), _day(text, False)  # noqa: FBT003
-    return f"{day} with dayfirst=True, {month} with dayfirst=False"
+    return (
+        f"{day} with dayfirst=True (--dayfirst), "
+        f"{month} with dayfirst=False (--monthfirst)"
+    )
 
 
 def _days_at_once(entries: list[Any]) -> Shaped[np.ndarray, " row"] | None:

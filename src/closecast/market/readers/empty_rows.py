@@ -48,17 +48,3 @@ def without_trade(values: Float[np.ndarray, "row column"]) -> Bool[np.ndarray, "
     """
     others = [column for column in range(VOLUME + 1) if column != CLOSE]
     return np.asarray((values[:, others] == 0).all(axis=1) & (values[:, CLOSE] >= 0))
-
-
-def counted(count: int, kind: str) -> str:
-    """Say how many rows are left out.
-
-    Args:
-        count: Rows.
-        kind: ``NO_PRICES`` or ``NO_TRADE``.
-
-    Returns:
-        The words of a note.
-    """
-    rows = "1 row" if count == 1 else f"{count:,} rows"
-    return f"{rows} {kind} {'is' if count == 1 else 'are'} left out"

@@ -65,18 +65,21 @@ NAMES = {
 
 @dataclass(frozen=True, kw_only=True)
 class Hints:
-    """What a file cannot say of itself.
+    """What a file cannot say of itself, and what is wanted of it.
 
     Attributes:
         dayfirst: 02/01/2024 is the second of January (True) or the first of
             February (False); None lets the whole column decide.
         decimal: Sign before the decimals; None lets all numbers of the file decide.
         columns: Names of the columns of a text file without a header, in order.
+        adjust: Multiply open, high, low and close by adj_close / close and divide
+            volume by it.
     """
 
     dayfirst: bool | None = None
     decimal: Decimal | None = None
     columns: tuple[str, ...] | None = None
+    adjust: bool = False
 
     def __post_init__(self) -> None:
         if self.decimal not in {None, *get_args(Decimal)}:
@@ -90,7 +93,11 @@ NO_HINTS = Hints()
 
 
 def hints_from(
-    *, dayfirst: bool | None, decimal: str | None, columns: str | None
+    *,
+    dayfirst: bool | None,
+    decimal: str | None,
+    columns: str | None,
+    adjust: bool = False,
 ) -> Hints:
     """Take hints as a command line gives them.
 
@@ -98,6 +105,7 @@ def hints_from(
         dayfirst: As in ``Hints``.
         decimal: As in ``Hints``.
         columns: Names of columns with commas between them.
+        adjust: As in ``Hints``.
 
     Returns:
         The hints.
@@ -106,7 +114,12 @@ def hints_from(
         SettingError: There is no such decimal sign.
     """
     names = None if columns is None else tuple(n.strip() for n in columns.split(","))
-    return Hints(dayfirst=dayfirst, decimal=cast("Any", decimal), columns=names)
+    return Hints(
+        dayfirst=dayfirst,
+        decimal=cast("Any", decimal),
+        columns=names,
+        adjust=adjust,
+    )
 
 
 def unchanged(lines: Lines) -> Lines:

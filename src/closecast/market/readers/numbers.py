@@ -155,12 +155,15 @@ def choice(cell: object, style: Style) -> str:
     point = _number(cell, replace(style, reading="grouped"))
     comma = _number(cell, replace(style, reading="comma"))
     if point is not None and comma is not None:
-        return f"Choose: {point:.10g} with decimal='.', {comma:.10g} with decimal=','."
+        return (
+            f"Choose: {point:.10g} with decimal='.' (--decimal .), "
+            f"{comma:.10g} with decimal=',' (--decimal ,)."
+        )
     if comma is None:
         return ""
     return (
         "The decimals of this file seem lost: export it again, or read "
-        f"{comma:.10g} with decimal=','."
+        f"{comma:.10g} with decimal=',' (--decimal ,)."
     )
 
 

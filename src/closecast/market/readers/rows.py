@@ -1,8 +1,10 @@
 """Rows of prices, converted and not yet trusted, with all that is wrong with them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import groupby
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float, Int, Shaped
@@ -11,6 +13,9 @@ from closecast.market.bars import COLUMNS
 from closecast.market.findings import Finding, Severity, Training
 
 USES: Training = "uses the row as it is"
+
+_LISTED = 3
+"""Files that a sentence names, at most."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -100,6 +105,57 @@ class Table:
         )
 
 
+class Note(NamedTuple):
+    """A thing that was done to a file.
+
+    Attributes:
+        text: What was done, or which rows were left out.
+        file: The file; empty for a dataframe.
+        left_out: How many rows were left out.
+    """
+
+    text: str
+    file: str
+    left_out: int = 0
+
+
+def without(count: int, kind: str) -> str:
+    """Say how many rows are left out.
+
+    Args:
+        count: Rows.
+        kind: What they have in common, such as ``without any price``.
+
+    Returns:
+        The words of a note.
+    """
+    rows = "1 row" if count == 1 else f"{count:,} rows"
+    return f"{rows} {kind} {'is' if count == 1 else 'are'} left out"
+
+
+def sentences(notes: Iterable[Note]) -> tuple[str, ...]:
+    """Say what was done, each thing once with the files it was done to.
+
+    Args:
+        notes: Of any number of files.
+
+    Returns:
+        A sentence for each thing; of many files a few are named.
+    """
+    said = []
+    for text, group in groupby(sorted(notes), key=lambda note: note.text):
+        alike = list(group)
+        count = sum(note.left_out for note in alike)
+        words = without(count, text) if count else text
+        files = sorted({note.file for note in alike if note.file})
+        shown = ", ".join(files[:_LISTED])
+        if len(files) > _LISTED:
+            shown = f"{shown} and {len(files) - _LISTED:,} more"
+        words = f"{shown}: {words}" if files else f"{words[0].upper()}{words[1:]}"
+        said.append(f"{words}.")
+    return tuple(said)
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Survey:
     """All that a source holds and all that is wrong with it.
@@ -107,14 +163,14 @@ class Survey:
     Attributes:
         table: Its rows; findings may concern some of them.
         errors: What a reader refuses, by file and row.
-        notes: Each thing that was done to the data, and the file it was done to.
+        notes: Each thing that was done to the data.
         left_out: A finding for each kind of rows that are not in the table because
             they hold no session.
     """
 
     table: Table
     errors: tuple[Finding, ...]
-    notes: tuple[tuple[str, str], ...]
+    notes: tuple[Note, ...]
     left_out: tuple[Finding, ...] = ()
 
 

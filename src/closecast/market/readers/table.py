@@ -4,9 +4,8 @@ It recognises columns by name and refuses what it would have to guess. The troub
 that it refuses is the trouble that the doctor lists: both read ``survey``.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +16,18 @@ from closecast.market.readers.convert import Options, converted
 from closecast.market.readers.format import NO_HINTS, Hints
 from closecast.market.readers.frames import from_frame
 from closecast.market.readers.raw import RawTable
-from closecast.market.readers.rows import Survey, join, twins, unsorted_files
+from closecast.market.readers.rows import (
+    Note,
+    Survey,
+    join,
+    sentences,
+    twins,
+    unsorted_files,
+)
 from closecast.market.readers.source import files_of, read_file
 
 SORTED = "rows were not in order of date and are sorted"
 IGNORED = "is no table and is not read"
-
-_LISTED = 3
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -32,18 +36,22 @@ class Reading:
 
     Attributes:
         bars: The panel.
-        notes: One sentence for each thing that was done to the data.
+        done: Each thing that was done to the data.
     """
 
     bars: Bars
-    notes: tuple[str, ...]
+    done: tuple[Note, ...]
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """One sentence for each thing that was done to the data."""
+        return sentences(self.done)
 
 
 def read_bars(
     source: Any,  # noqa: ANN401
     *,
     symbol: str | None = None,
-    adjust: bool = False,
     hints: Hints = NO_HINTS,
 ) -> Reading:
     """Read prices of any vendor.
@@ -54,8 +62,6 @@ def read_bars(
             called like the file.
         symbol: Of several symbols, the one to read; without a symbol column, what
             to call the only one.
-        adjust: Multiply open, high, low and close by adj_close / close and divide
-            volume by it.
         hints: What the files cannot say of themselves.
 
     Returns:
@@ -65,24 +71,20 @@ def read_bars(
         TableError: The source cannot be read or breaks a rule of bars; a BarsError.
         BarsError: There is no such symbol.
     """
-    found = survey(source, symbol=symbol, adjust=adjust, hints=hints)
+    found = survey(source, symbol=symbol, hints=hints)
     if found.errors:
         raise TableError(found.errors[0], more=len(found.errors) - 1)
     table = found.table
     if symbol is not None and not len(table):
-        raise BarsError(
-            f"Expected a symbol of the table, got {symbol} ({_label(source)}). "
-            "Choose one that is in it."
-        )
+        raise BarsError(no_such_symbol(symbol, _label(source)))
     bars = from_columns(table.symbols, table.dates, table.values)
-    return Reading(bars=bars, notes=tuple(_sentences(found.notes)))
+    return Reading(bars=bars, done=found.notes)
 
 
 def survey(
     source: Any,  # noqa: ANN401
     *,
     symbol: str | None = None,
-    adjust: bool = False,
     hints: Hints = NO_HINTS,
 ) -> Survey:
     """Read a source to its end, whatever is wrong with it.
@@ -90,7 +92,6 @@ def survey(
     Args:
         source: As in ``read_bars``.
         symbol: As in ``read_bars``.
-        adjust: As in ``read_bars``.
         hints: As in ``read_bars``.
 
     Returns:
@@ -99,7 +100,7 @@ def survey(
     parts: list[Survey] = []
     is_folder = isinstance(source, str | Path) and Path(source).is_dir()
     name = None if is_folder else symbol
-    options = Options(symbol=name, adjust=adjust, hints=hints)
+    options = Options(symbol=name, hints=hints)
     for raw in _raw_tables(source, hints):
         try:
             found = raw if isinstance(raw, Survey) else converted(raw, options)
@@ -112,7 +113,7 @@ def survey(
     errors = [finding for part in parts for finding in part.errors]
     errors = [e for e in errors if symbol is None or e.symbol in {None, symbol}]
     notes = [note for part in parts for note in part.notes]
-    notes += [(SORTED, file) for file in unsorted_files(table)]
+    notes += [Note(SORTED, file) for file in unsorted_files(table)]
     return Survey(
         table=table,
         errors=tuple(sorted([*errors, *twins(table)], key=_by_place)),
@@ -140,22 +141,28 @@ def _raw_tables(
             yield read_file(path, hints)
         except TableError as error:
             yield Survey(table=empty, errors=(error.finding,), notes=())
-    notes = tuple((IGNORED, str(path)) for path in ignored)
+    notes = tuple(Note(IGNORED, str(path)) for path in ignored)
     yield Survey(table=empty, errors=(), notes=notes)
-
-
-def _sentences(notes: Iterable[tuple[str, str]]) -> Iterator[str]:
-    by_text = sorted(dict.fromkeys(notes))
-    for text, group in groupby(by_text, key=lambda note: note[0]):
-        files = [file for _, file in group if file]
-        shown = ", ".join(files[:_LISTED])
-        if len(files) > _LISTED:
-            shown = f"{shown} and {len(files) - _LISTED} more"
-        yield f"{shown}: {text}." if files else f"{text[0].upper()}{text[1:]}."
 
 
 def _by_place(finding: Finding) -> tuple[str, int]:
     return finding.file, -1 if finding.row is None else finding.row
+
+
+def no_such_symbol(symbol: str, place: str) -> str:
+    """Say that a symbol is not where it was asked for.
+
+    Args:
+        symbol: The symbol.
+        place: Where.
+
+    Returns:
+        A sentence.
+    """
+    return (
+        f"Expected a symbol of the table, got {symbol} ({place}). Choose one that is "
+        "in it."
+    )
 
 
 def _label(source: Any) -> str:  # noqa: ANN401

@@ -142,7 +142,8 @@ def _headless(path: Path, first: tuple[int, list[str]]) -> Finding:
         what="Expected a header that names the columns, got a bar "
         f"({', '.join(cells[:3])} ...)",
         remedy="Write date,open,high,low,close,volume, in the order of the file and "
-        "with a name for every column, into the first line, or give columns=.",
+        "with a name for every column, into the first line, or give them as columns= "
+        "(--columns).",
     )
 
 
