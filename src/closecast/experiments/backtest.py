@@ -22,6 +22,7 @@ from closecast.experiments.defects import checkup_of, tell_refused
 from closecast.experiments.evidence import as_stored
 from closecast.experiments.fitted import Fitted, fitted_on
 from closecast.experiments.record import block_of, data_of, stamps_of
+from closecast.experiments.workers import IN_PROCESS, Workers
 from closecast.forecast import Forecast
 from closecast.market.bars import Bars
 from closecast.market.broken import broken_steps
@@ -266,6 +267,8 @@ def backtest(
     settings: Settings,
     plan: Plan,
     on_epoch: Callable[[Progress], None] | None = None,
+    *,
+    workers: Workers = IN_PROCESS,
 ) -> Backtest:
     """Walk a way of forecasting forward through a panel.
 
@@ -274,6 +277,7 @@ def backtest(
         settings: What each model is made of.
         plan: How to walk.
         on_epoch: Called after each epoch of each network.
+        workers: Where folds are trained; see ``closecast.experiments.workers``.
 
     Returns:
         What was found.
@@ -294,14 +298,42 @@ def backtest(
         broken=broken_steps(bars),
     )
     tell_refused(bars, settings.window_spec, blocks[-1].split.test_start)
-    fitted = _train(bars, settings, blocks if plan.refit else blocks[:1], on_epoch)
-    speaking = fitted if plan.refit else fitted * len(blocks)
-    trained = blocks if plan.refit else blocks[:1] * len(blocks)
-    parts = [
-        _forecasts(bars, one, fold, block.split.test)
-        for one, fold, block in zip(speaking, trained, blocks, strict=True)
+    legs = [
+        _Leg(trained=fold, tested=(fold,) if plan.refit else blocks)
+        for fold in (blocks if plan.refit else blocks[:1])
     ]
+    size = workers.fleet_size(len(legs), len(legs))
+    tasks = [legs[at : at + size] for at in range(0, len(legs), size)]
+    done = dict(workers.run(_walk, (bars, settings), tasks, on_epoch))
+    walked = [leg for place in range(len(tasks)) for leg in done[place]]
+    speaking = tuple(fitted for fitted, parts in walked for _ in parts)
+    parts = [part for _, parts in walked for part in parts]
     return _judged(bars, settings, plan, blocks, speaking, parts)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Leg:
+    # one training, and the folds whose test blocks it is judged on
+    trained: Fold
+    tested: tuple[Fold, ...]
+
+
+def _walk(
+    data: tuple[Bars, Settings],
+    legs: Sequence[_Leg],
+    on_epoch: Callable[[Progress], None] | None,
+) -> list[tuple[Fitted, list[dict[str, Forecast]]]]:
+    # for each leg what was trained, and its forecasts of each test block
+    bars, settings = data
+    walked = []
+    for leg, one in zip(
+        legs,
+        _train(bars, settings, [leg.trained for leg in legs], on_epoch),
+        strict=True,
+    ):
+        tests = [fold.split.test for fold in leg.tested]
+        walked.append((one, [_forecasts(bars, one, leg.trained, t) for t in tests]))
+    return walked
 
 
 def _refuse_dates(settings: Settings) -> None:

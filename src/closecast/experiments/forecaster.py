@@ -20,6 +20,7 @@ from closecast.experiments.evidence import Evidence, as_stored
 from closecast.experiments.fitted import Fitted, fitted_on
 from closecast.experiments.index import Index
 from closecast.experiments.record import block_of, data_of, stamps_of
+from closecast.experiments.workers import IN_PROCESS, Workers
 from closecast.forecast import Forecast
 from closecast.forecast import Forecaster as ForecasterProtocol
 from closecast.market.bars import Bars
@@ -236,7 +237,7 @@ class Forecaster:
         """
         return cls()._take(fitted)
 
-    def cross_validate(
+    def cross_validate(  # noqa: PLR0913  each is a choice of its own
         self,
         prices: object,
         folds: int = FOLDS,
@@ -245,6 +246,7 @@ class Forecaster:
         expanding: bool = False,
         refit_every: int = REFIT_EVERY,
         on_epoch: Callable[[Progress], None] | None = None,
+        workers: Workers = IN_PROCESS,
     ) -> "Backtest":
         """Walk forward: train, test on the sessions that follow, step on, again.
 
@@ -259,6 +261,7 @@ class Forecaster:
                 training block rolls.
             refit_every: Sessions of a test block.
             on_epoch: Called after every epoch, for progress.
+            workers: Where folds are trained; see ``closecast.experiments.workers``.
 
         Returns:
             Scores over all folds and of each, and every forecast.
@@ -275,7 +278,7 @@ class Forecaster:
         plan = Plan(
             folds=folds, refit=refit, expanding=expanding, refit_every=refit_every
         )
-        return backtest(bars_of(prices), self.settings, plan, on_epoch)
+        return backtest(bars_of(prices), self.settings, plan, on_epoch, workers=workers)
 
     def predict(
         self, prices: object, cutoffs: str | Sequence[str] | None = None

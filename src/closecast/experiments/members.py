@@ -6,7 +6,7 @@ missing, and ends with the same bytes.
 """
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from closecast.errors import TrainingError
 from closecast.evaluation.scores import crps
 from closecast.experiments.index import Index
 from closecast.experiments.run import read_json, write_json
+from closecast.experiments.workers import IN_PROCESS, Workers
 from closecast.market.bars import Bars
 from closecast.training.checkpoint import save
 from closecast.training.model import Job, TrainedModel, train_each
@@ -50,6 +51,9 @@ class Candidate:
     name: str
     values: dict[str, Value]
     settings: Settings
+
+
+Fleet = Sequence[Candidate]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,6 +104,43 @@ class SweepProgress:
     left_s: float | None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Scored:
+    """A model that was trained, and its errors.
+
+    Attributes:
+        model: The model.
+        train_crps: CRPS on evenly spaced training windows, in units of volatility.
+        validation_crps: The same on all validation windows.
+    """
+
+    model: TrainedModel
+    train_crps: float
+    validation_crps: float
+
+    def result(self, member: Candidate) -> MemberResult:
+        """Sum up what became of a member.
+
+        Args:
+            member: What was trained.
+
+        Returns:
+            Its result.
+        """
+        curve = self.model.curve
+        kept = curve.best_epoch if member.settings.early_stopping else 0
+        return MemberResult(
+            name=member.name,
+            values=member.values,
+            seed=member.settings.seed,
+            validation_loss=curve.validation_loss[kept - 1],
+            best_epoch=curve.best_epoch,
+            epochs=len(curve.train_loss),
+            train_crps=self.train_crps,
+            validation_crps=self.validation_crps,
+        )
+
+
 class Workshop:
     """What the members of an experiment have in common while they are trained."""
 
@@ -110,15 +151,14 @@ class Workshop:
         folder: Path,
         ledger: Index,
         on_progress: Callable[[SweepProgress], None] | None,
+        *,
+        workers: Workers = IN_PROCESS,
     ) -> None:
         self.bars, self.split, self.folder, self.ledger = bars, split, folder, ledger
-        self.on_progress = on_progress
+        self.on_progress, self.workers = on_progress, workers
         self.done: dict[str, MemberResult] = {}
         self.reused = self.size = self.epochs_run = self.epochs_left = 0
         self.started = time.perf_counter()
-        count = min(MAX_SCORED, len(split.train))
-        spaced = np.linspace(0, len(split.train) - 1, count).astype(np.int64)
-        self.scored = split.train[spaced]
 
     def train(self, members: Sequence[Candidate]) -> list[MemberResult]:
         """Train the members that are not on the disk yet.
@@ -139,18 +179,24 @@ class Workshop:
         self.size = max(self.size, len(members))
         self.epochs_left += sum(member.settings.epochs for member in missing)
         self._report(None)
-        for fleet in _fleets(missing):
-            hashes = [member.settings.hash for member in fleet]
-            self.ledger.add_trials(self.bars.fingerprint, hashes)  # also if killed now
-            for member, outcome in zip(
-                fleet,
-                train_surviving(self.bars, fleet, self.split, self._on_epoch),
-                strict=True,
-            ):
+        fleets = _fleets(missing, self.workers)
+        for place, outcomes in self.workers.run(
+            train_and_score,
+            (self.bars, self.split),
+            self._counted(fleets),
+            self._on_epoch,
+        ):
+            for member, outcome in zip(fleets[place], outcomes, strict=True):
                 self._keep(member, outcome)
         return [self.done[member.name] for member in members]
 
-    def _keep(self, member: Candidate, outcome: TrainedModel | TrainingError) -> None:
+    def _counted(self, fleets: Sequence[Fleet]) -> Iterator[Fleet]:
+        for fleet in fleets:
+            hashes = [member.settings.hash for member in fleet]
+            self.ledger.add_trials(self.bars.fingerprint, hashes)  # also if killed now
+            yield fleet
+
+    def _keep(self, member: Candidate, outcome: Scored | TrainingError) -> None:
         seed, home = member.settings.seed, self._home(member)
         if isinstance(outcome, TrainingError):
             home.mkdir(parents=True, exist_ok=True)
@@ -159,27 +205,13 @@ class Workshop:
             )
             ran = 0
         else:
-            save(outcome, home)
-            result = self._result(member, outcome)
-            ran = len(outcome.curve.train_loss)
+            save(outcome.model, home)
+            result = outcome.result(member)
+            ran = len(outcome.model.curve.train_loss)
         write_json(home / MEMBER, asdict(result))  # last: now the member is done
         self.done[member.name] = result
         self.epochs_left -= member.settings.epochs - ran
         self._report(None)
-
-    def _result(self, member: Candidate, model: TrainedModel) -> MemberResult:
-        curve = model.curve
-        kept = curve.best_epoch if model.settings.early_stopping else 0
-        return MemberResult(
-            name=member.name,
-            values=member.values,
-            seed=member.settings.seed,
-            validation_loss=curve.validation_loss[kept - 1],
-            best_epoch=curve.best_epoch,
-            epochs=len(curve.train_loss),
-            train_crps=mean_crps(model, self.bars, self.scored),
-            validation_crps=mean_crps(model, self.bars, self.split.validation),
-        )
 
     def _home(self, member: Candidate) -> Path:
         return self.folder / MEMBERS / member.name
@@ -235,17 +267,48 @@ def train_surviving(
     return train_each(bars, jobs, on_epoch)
 
 
-def _fleets(members: Sequence[Candidate]) -> list[list[Candidate]]:
+def train_and_score(
+    data: tuple[Bars, Split],
+    fleet: Fleet,
+    on_epoch: Callable[[Progress], None] | None = None,
+) -> list[Scored | TrainingError]:
+    """Train a fleet and measure the errors of its models.
+
+    Args:
+        data: The panel and its blocks.
+        fleet: What to train.
+        on_epoch: Called after each epoch of each network.
+
+    Returns:
+        For each candidate its model with errors, or why there is none.
+    """
+    bars, split = data
+    count = min(MAX_SCORED, len(split.train))
+    spaced = np.linspace(0, len(split.train) - 1, count).astype(np.int64)
+    return [
+        one
+        if isinstance(one, TrainingError)
+        else Scored(
+            model=one,
+            train_crps=mean_crps(one, bars, split.train[spaced]),
+            validation_crps=mean_crps(one, bars, split.validation),
+        )
+        for one in train_surviving(bars, fleet, split, on_epoch)
+    ]
+
+
+def _fleets(members: Sequence[Candidate], workers: Workers) -> list[Fleet]:
     groups: dict[object, list[Candidate]] = {}
     for member in members:
         settings = member.settings
         key = (settings.window_spec, settings.engine, settings.device)
         groups.setdefault(key, []).append(member)
-    fleets = []
+    fleets: list[Fleet] = []
     for group in groups.values():
         engine = choose_engine(group[0].settings.engine, group[0].settings.device)
         # the torch engine trains one after the other: alone, each is safe sooner
-        size = 1 if engine.name == "torch" else FLEET_SIZE
+        most = 1 if engine.name == "torch" else FLEET_SIZE
+        size = workers.fleet_size(len(members), most)
         fleets += [group[at : at + size] for at in range(0, len(group), size)]
     return fleets
 

@@ -26,6 +26,7 @@ from closecast.experiments.run import config_with_hash, data_record, open_run
 from closecast.experiments.space import SEEDS, Axis, Range, Space
 from closecast.experiments.sweep import Sweep, load_sweep, run_folder
 from closecast.experiments.winner import SWEEP, Plan, combine, conclude
+from closecast.experiments.workers import IN_PROCESS, Workers
 from closecast.market.broken import broken_steps
 from closecast.market.panels import bars_of
 from closecast.models.config import require_choice, require_whole
@@ -56,6 +57,7 @@ def search(  # noqa: PLR0913  each is a choice of its own
     storage: str | None = None,
     source: str = "prices",
     on_progress: Callable[[SweepProgress], None] | None = None,
+    workers: Workers = IN_PROCESS,
     **settings: object,
 ) -> Sweep:
     """Search settings for the least validation loss and judge the best one honestly.
@@ -76,6 +78,7 @@ def search(  # noqa: PLR0913  each is a choice of its own
         storage: URL of an Optuna storage that trials are copied to after each batch.
         source: What the prices are called in the run.
         on_progress: Called after each epoch and each member.
+        workers: Where members are trained; see ``closecast.experiments.workers``.
         **settings: Settings that all candidates share.
 
     Returns:
@@ -121,7 +124,7 @@ def search(  # noqa: PLR0913  each is a choice of its own
             size = trials * plan.seeds
             ledger.add_run(folder, config["hash"], bars.fingerprint, size)
         if not (folder / SWEEP).exists():
-            work = Workshop(bars, split, folder, ledger, on_progress)
+            work = Workshop(bars, split, folder, ledger, on_progress, workers=workers)
             work.size = trials * plan.seeds
             with _optuna_quiet():
                 study = _Study(plan, sampler, storage)

@@ -23,6 +23,7 @@ from closecast.experiments.members import (
 )
 from closecast.experiments.run import data_record, open_run, read_json
 from closecast.experiments.winner import SWEEP, Combination, Plan, conclude
+from closecast.experiments.workers import IN_PROCESS, Workers
 from closecast.market.broken import broken_steps
 from closecast.market.panels import bars_of
 from closecast.market.readers import frame_of
@@ -85,6 +86,7 @@ def sweep(  # noqa: PLR0913  each is a choice of its own
     yes: bool = False,
     source: str = "prices",
     on_progress: Callable[[SweepProgress], None] | None = None,
+    workers: Workers = IN_PROCESS,
     **settings: object,
 ) -> Sweep:
     """Train every combination of some settings and judge the best one honestly.
@@ -101,6 +103,7 @@ def sweep(  # noqa: PLR0913  each is a choice of its own
         yes: Whether more than 10,000 members are meant.
         source: What the prices are called in the run.
         on_progress: Called after each epoch and each member.
+        workers: Where members are trained; see ``closecast.experiments.workers``.
         **settings: Settings that all members share.
 
     Returns:
@@ -133,7 +136,7 @@ def sweep(  # noqa: PLR0913  each is a choice of its own
         if out is not None:
             ledger.add_run(folder, config["hash"], bars.fingerprint, plan.size)
         if not (folder / SWEEP).exists():
-            work = Workshop(bars, split, folder, ledger, on_progress)
+            work = Workshop(bars, split, folder, ledger, on_progress, workers=workers)
             tried = Plan(candidates=plan.members(), axes=plan.axes, seeds=plan.seeds)
             conclude(work, tried, work.train(tried.candidates))
         return load_sweep(folder)
