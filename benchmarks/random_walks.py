@@ -41,7 +41,7 @@ def judge(number: int) -> dict[str, object]:
         "mean": "no evidence of skill in the mean" in text,
         "density": "no evidence of skill in the density" in text,
         "suspicious": board.scoreboard.suspicious,
-        "leak_tests": all(test.passed for test in board.leak_tests),
+        "leak_tests": all(test.passed is not False for test in board.leak_tests),
     }
 
 

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from closecast.evaluation.alarms import raise_alarms
-from closecast.evaluation.direction import direction_excess
+from closecast.evaluation.costs import cost_curve
+from closecast.evaluation.direction import direction_excess, effective_directions
 from closecast.evaluation.ranking import rank_symbols
 from closecast.evaluation.rows import score_rows
 
@@ -36,13 +37,49 @@ class TestRaiseAlarms:
         )
 
     def test_direction_needs_many_windows(self, make_world):
-        """All directions right in 95 windows is no alarm of direction, in 1095 one."""
+        """All directions right on 95 dates is no alarm of direction, on 1095 one."""
         few, many = (make_world(symbols=1, sessions=n) for n in (100, 1100))
 
         for world, expected in ((few, False), (many, True)):
             judged = world.forecast(np.sign(world.truth) * 1e-5)
             alarms = _alarms(world, judged)
             assert any("the direction of one session" in a for a in alarms) is expected
+
+    def test_directions_of_one_date_count_little(self, make_world):
+        """1425 directions that are right or wrong together are no alarm."""
+        world = make_world(symbols=15, sessions=100)
+        sign = np.tile(np.random.default_rng(3).choice([1, 1, 1, -1], 95), 15)
+        judged = world.forecast(sign[:, None] * np.sign(world.truth) * 1e-5)
+
+        assert direction_excess(judged, world.truth)[0][0] > 0.1
+        assert effective_directions(judged, world.truth) == pytest.approx(95)
+        alarms = _alarms(world, judged)
+        assert not any("the direction of one session" in a for a in alarms)
+
+    def test_a_figure_that_luck_brings_rings_none(self, make_world):
+        """R2 far above 2 % over 60 sessions, its interval near 0, is no alarm."""
+        world = make_world(symbols=1, sessions=65)
+        lucky = np.random.default_rng(19).normal(0, 0.004, world.truth.shape)
+        judged = world.forecast(lucky)
+        rows = score_rows(
+            {"lstm": judged, "zero": world.forecast(0.0)}, world.truth, world.scale
+        )[:5]
+
+        assert rows[0].r2_vs["zero"] > 0.07
+        assert not any("R2" in a for a in raise_alarms(rows, judged, world.truth))
+
+    @pytest.mark.parametrize(("share", "rings"), [(0.05, True), (0.0, False)])
+    def test_a_sharpe_ratio_net_of_cost(self, world, share, rings):
+        """Signs that earn too much after cost are named with the cost."""
+        noise = np.random.default_rng(7).normal(0, 0.002, world.truth.shape)
+        judged = world.forecast(share * world.truth + noise)
+        rows = score_rows(
+            {"lstm": judged, "zero": world.forecast(0.0)}, world.truth, world.scale
+        )[:5]
+        costs = cost_curve(judged, world.truth)
+        alarms = raise_alarms(rows, judged, world.truth, costs=costs)
+
+        assert any("net of 5 basis points" in a for a in alarms) is rings
 
     def test_crps_skill(self, world):
         """A density far better than EWMA-t is named."""

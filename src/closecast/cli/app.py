@@ -94,7 +94,7 @@ def train(
         for curve in curves:
             epochs = len(curve.train_loss)
             say(f"Trained {epochs} epochs, kept epoch {curve.best_epoch}.")
-        say(f"Leak tests passed: {len(forecaster.leak_tests)}.")
+        say(_leaks_told([test.passed for test in forecaster.leak_tests]))
         say(f"Model: {out}")
 
 
@@ -165,6 +165,12 @@ def report(
         say_json({"report": str(path)})
     else:
         say(f"Report: {path}")
+
+
+def _leaks_told(outcomes: list[bool | None]) -> str:
+    passed, unproven = outcomes.count(True), outcomes.count(None)
+    rest = f" With nothing to check: {unproven}." if unproven else ""
+    return f"Leak tests passed: {passed}.{rest}"
 
 
 def _new(settings: dict[str, object]) -> "Forecaster":

@@ -43,6 +43,5 @@ def leak_test(
         say_json(stamps_of(results))
     else:
         for result in results:
-            outcome = "passed" if result.passed else "LEAK"
-            say(f"{outcome}  {result.name}: {result.detail}")
+            say(f"{result.outcome}  {result.name}: {result.detail}")
     require_no_leak(results)

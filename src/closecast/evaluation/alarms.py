@@ -1,6 +1,8 @@
 """Alarms: figures that are too good for prices.
 
-None proves a leak. Each is a reason to look for one before anything is believed.
+None proves a leak. Each is a reason to look for one before anything is believed. A
+figure that luck alone could bring is no such reason: an alarm asks for an interval that
+stays well above zero, or for enough observations that count on their own.
 """
 
 from collections.abc import Sequence
@@ -8,7 +10,9 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Float
 
-from closecast.evaluation.direction import direction_excess
+from closecast.evaluation.comparison import Interval
+from closecast.evaluation.costs import CostCurve
+from closecast.evaluation.direction import direction_excess, effective_directions
 from closecast.evaluation.ranking import Ranking
 from closecast.evaluation.rows import Row
 from closecast.forecast import Forecast
@@ -20,7 +24,7 @@ MAX_DIRECTION_EXCESS = 0.04
 """Directional accuracy of one session above the more frequent direction."""
 
 MIN_DIRECTIONS = 1000
-"""Fewer directions reach that excess by luck."""
+"""Fewer directions, were they independent, reach that excess by luck."""
 
 MAX_CRPS_SKILL = 0.10
 """CRPS skill against EWMA-t or GARCH-t, at any step."""
@@ -30,12 +34,22 @@ DENSITY_BASELINES = ("ewma_t", "garch_t")
 MAX_RANK_IC = 0.10
 """RankIC of one session; published models of many features reach half of it."""
 
+MAX_SHARPE = 3.0
+"""Yearly Sharpe ratio of the signs of one session, net of ``NET_COST_BP``."""
+
+NET_COST_BP = 5.0
+"""What trading a liquid stock costs, in basis points."""
+
+SUPPORTED = 0.5
+"""Share of a threshold that the lower end of a figure's interval has to pass."""
+
 
 def raise_alarms(
     rows: Sequence[Row],
     forecast: Forecast,
     truth: Float[np.ndarray, "window horizon"],
     ranking: Sequence[Ranking] = (),
+    costs: CostCurve | None = None,
 ) -> tuple[str, ...]:
     """Name the figures that are too good.
 
@@ -44,21 +58,32 @@ def raise_alarms(
         forecast: Its forecast.
         truth: Log returns from the last close that came.
         ranking: How it sorts the symbols of a date, from step 1 on.
+        costs: What its first step is worth against the cost of trading.
 
     Returns:
         A sentence for each alarm, with its figure and its threshold; often none.
     """
     return (
         *_r2_alarm(rows[0]),
-        *_direction_alarm(*direction_excess(forecast, truth)[0]),
+        *_direction_alarm(forecast, truth),
         *_crps_alarm(rows),
         *_rank_alarm(ranking),
+        *_sharpe_alarm(costs),
     )
 
 
+def _passes(figure: float | None, interval: Interval, threshold: float) -> bool:
+    # Without an interval there are too few dates to tell a leak from luck.
+    if figure is None or interval is None:
+        return False
+    return figure > threshold and interval[0] > SUPPORTED * threshold
+
+
 def _r2_alarm(row: Row) -> list[str]:
-    r2 = row.r2_vs.get("zero", 0.0)
-    if r2 <= MAX_R2:
+    r2, around = row.r2_vs.get("zero"), row.skill_rmse_interval_vs.get("zero")
+    if around is not None:  # R2 is 1 - (1 - skill)**2
+        around = (1 - (1 - around[0]) ** 2, 1 - (1 - around[1]) ** 2)
+    if not _passes(r2, around, MAX_R2):
         return []
     return [
         f"Alarm: R2 of the one-session return against zero is {r2:.1%}, "
@@ -66,37 +91,60 @@ def _r2_alarm(row: Row) -> list[str]:
     ]
 
 
-def _direction_alarm(excess: float, count: int) -> list[str]:
-    if count <= MIN_DIRECTIONS or excess <= MAX_DIRECTION_EXCESS:
+def _direction_alarm(
+    forecast: Forecast, truth: Float[np.ndarray, "window horizon"]
+) -> list[str]:
+    excess, _ = direction_excess(forecast, truth)[0]
+    if excess <= MAX_DIRECTION_EXCESS:
+        return []
+    count = effective_directions(forecast, truth)
+    if count <= MIN_DIRECTIONS:
         return []
     return [
         f"Alarm: the direction of one session is right {excess * 100:.1f} points "
-        f"more often than the more frequent one in {count} windows, above "
-        f"{MAX_DIRECTION_EXCESS * 100:.0f} points."
+        f"more often than the more frequent one in windows worth {count:.0f} "
+        f"independent ones, above {MAX_DIRECTION_EXCESS * 100:.0f} points."
     ]
 
 
 def _crps_alarm(rows: Sequence[Row]) -> list[str]:
-    best = {
-        name: max(row.skill_crps_vs.get(name, 0.0) for row in rows)
-        for name in DENSITY_BASELINES
-    }
-    return [
-        f"Alarm: CRPS skill against {name} is {skill:.1%}, above {MAX_CRPS_SKILL:.0%}."
-        for name, skill in best.items()
-        if skill > MAX_CRPS_SKILL
-    ]
+    alarms = []
+    for name in DENSITY_BASELINES:
+        passing = [
+            skill
+            for row in rows
+            for skill in [row.skill_crps_vs.get(name)]
+            if skill is not None
+            and _passes(skill, row.skill_crps_interval_vs[name], MAX_CRPS_SKILL)
+        ]
+        if passing:
+            alarms.append(
+                f"Alarm: CRPS skill against {name} is {max(passing):.1%}, above "
+                f"{MAX_CRPS_SKILL:.0%}."
+            )
+    return alarms
 
 
 def _rank_alarm(ranking: Sequence[Ranking]) -> list[str]:
-    # Where the interval holds 0, a few dates of luck are no reason to look for a leak.
-    if not ranking or ranking[0].rank_ic is None:
+    if not ranking:
         return []
     first = ranking[0]
-    lowest = first.rank_ic_interval[0] if first.rank_ic_interval else 0.0
-    if first.rank_ic is None or first.rank_ic <= MAX_RANK_IC or lowest <= 0:
+    if not _passes(first.rank_ic, first.rank_ic_interval, MAX_RANK_IC):
         return []
     return [
         f"Alarm: RankIC of one session is {first.rank_ic:.2f} over {first.num_dates} "
         f"dates, above {MAX_RANK_IC:.2f}."
+    ]
+
+
+def _sharpe_alarm(costs: CostCurve | None) -> list[str]:
+    if costs is None:
+        return []
+    net = next(point for point in costs.points if point.cost_bp == NET_COST_BP)
+    if not _passes(net.sharpe, net.sharpe_interval, MAX_SHARPE):
+        return []
+    return [
+        f"Alarm: the signs of one session earn a yearly Sharpe ratio of "
+        f"{net.sharpe:.1f} over {costs.num_dates} dates, net of {NET_COST_BP:g} basis "
+        f"points a trade, above {MAX_SHARPE:g}."
     ]

@@ -11,7 +11,14 @@ from dataclasses import asdict, dataclass
 import numpy as np
 from jaxtyping import Float
 
-from closecast.evaluation.resampling import interval, sum_per_date
+from closecast.evaluation.comparison import Interval
+from closecast.evaluation.resampling import (
+    block_length,
+    central,
+    enough_dates,
+    resample,
+    sum_per_date,
+)
 from closecast.forecast import Forecast
 
 COSTS_BP = (0.0, 1.0, 2.0, 5.0, 10.0, 20.0, 50.0)
@@ -29,11 +36,13 @@ class CostPoint:
         cost_bp: Cost of trading one unit.
         edge_bp: Mean log return of a session net of it, a date counting once.
         sharpe: Its yearly ratio of mean to deviation; None where it does not vary.
+        sharpe_interval: Its 90 % block-bootstrap interval; None where too few dates.
     """
 
     cost_bp: float
     edge_bp: float
     sharpe: float | None
+    sharpe_interval: Interval
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +61,7 @@ class CostCurve:
     """
 
     edge_bp: float
-    edge_interval_bp: tuple[float, float] | None
+    edge_interval_bp: Interval
     turnover: float
     break_even_bp: float | None
     points: tuple[CostPoint, ...]
@@ -93,22 +102,13 @@ def cost_curve(
         / sum_per_date(columns, forecast.cutoffs)[:, [2]]
     ).T
     edge, units = float(gain.mean()), float(turnover.mean())
-    around = interval(
-        lambda total: total[:, 0] / total[:, 1],
-        np.stack([gain, np.ones_like(gain)], axis=-1),
-        gain,
-        1,
-    )
+    draws = _draw(gain, turnover)
     return CostCurve(
         edge_bp=edge / BASIS_POINT,
-        edge_interval_bp=(
-            None
-            if around is None
-            else (around[0] / BASIS_POINT, around[1] / BASIS_POINT)
-        ),
+        edge_interval_bp=_central(None if draws is None else draws.edge_bp),
         turnover=units,
         break_even_bp=(edge / units / BASIS_POINT if edge > 0 and units > 0 else None),
-        points=tuple(_point(cost, gain, turnover) for cost in COSTS_BP),
+        points=tuple(_point(cost, gain, turnover, draws) for cost in COSTS_BP),
         num_dates=len(gain),
         trials=trials,
     )
@@ -132,6 +132,7 @@ def _point(
     cost_bp: float,
     gain: Float[np.ndarray, " date"],
     turnover: Float[np.ndarray, " date"],
+    draws: "_Draws | None",
 ) -> CostPoint:
     net = gain - cost_bp * BASIS_POINT * turnover
     deviation = float(net.std())
@@ -140,4 +141,47 @@ def _point(
         cost_bp=cost_bp,
         edge_bp=float(net.mean()) / BASIS_POINT,
         sharpe=float(net.mean()) / deviation * yearly if deviation > 0 else None,
+        sharpe_interval=_central(None if draws is None else draws.sharpe(cost_bp)),
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Draws:
+    """Means over resampled dates of gain, turnover and their products."""
+
+    gain: Float[np.ndarray, " repetition"]
+    turnover: Float[np.ndarray, " repetition"]
+    gain_square: Float[np.ndarray, " repetition"]
+    product: Float[np.ndarray, " repetition"]
+    turnover_square: Float[np.ndarray, " repetition"]
+
+    @property
+    def edge_bp(self) -> Float[np.ndarray, " repetition"]:
+        """Mean gain before cost."""
+        return np.asarray(self.gain / BASIS_POINT)
+
+    def sharpe(self, cost_bp: float) -> Float[np.ndarray, " repetition"]:
+        """Yearly ratio of mean to deviation net of a cost; NaN where none varies."""
+        cost = cost_bp * BASIS_POINT
+        mean = self.gain - cost * self.turnover
+        square = self.gain_square - 2 * cost * self.product
+        square = square + cost**2 * self.turnover_square
+        variance = square - mean**2
+        varies = variance > 1e-12 * square
+        deviation = np.sqrt(np.where(varies, variance, np.nan))
+        return np.asarray(mean / deviation * math.sqrt(SESSIONS_A_YEAR))
+
+
+def _draw(
+    gain: Float[np.ndarray, " date"], turnover: Float[np.ndarray, " date"]
+) -> _Draws | None:
+    if not enough_dates(len(gain), 1):
+        return None
+    sums = np.stack([gain, turnover, gain**2, gain * turnover, turnover**2], axis=-1)
+    means = resample(sums, block_length(gain[:, None], 1)).T / len(gain)
+    names = ("gain", "turnover", "gain_square", "product", "turnover_square")
+    return _Draws(**dict(zip(names, means, strict=True)))
+
+
+def _central(draws: Float[np.ndarray, " repetition"] | None) -> Interval:
+    return None if draws is None or not np.isfinite(draws).all() else central(draws)

@@ -88,6 +88,34 @@ def direction_excess(
     ]
 
 
+def effective_directions(
+    forecast: Forecast, truth: Float[np.ndarray, "window horizon"]
+) -> float:
+    """Count the directions of one session by what they are worth.
+
+    Symbols of a date go up together: a thousand of one date are few observations.
+
+    Args:
+        forecast: The forecast.
+        truth: Log returns from the last close that came.
+
+    Returns:
+        Independent windows whose accuracy would vary as much as this one does over
+        dates; at most the windows in which both move. 0 where none does.
+    """
+    predicted, actual = np.sign(forecast.mean[:, 0]), np.sign(truth[:, 0])
+    moves = (predicted != 0) & (actual != 0)
+    count = int(moves.sum())
+    if count == 0:
+        return 0.0
+    right = (predicted == actual)[moves]
+    around = right - right.mean()
+    by_date = sum_per_date(around[:, None], forecast.cutoffs[moves])[:, 0]
+    together = float(by_date @ by_date)
+    alone = float(around @ around)
+    return count * min(alone / together, 1.0) if together > 0 else float(count)
+
+
 def pesaran_timmermann(
     named_up: Bool[np.ndarray, " window"],
     went_up: Bool[np.ndarray, " window"],

@@ -132,7 +132,8 @@ def score(
     rows = rows_of(forecasts, truth, scale, density, squares)
     own = [row for row in rows if row.model == judged]
     ranking = rank_symbols(forecast, truth)
-    verdict = judge(own, raise_alarms(own, forecast, truth, ranking))
+    costs = cost_curve(forecast, truth)
+    verdict = judge(own, raise_alarms(own, forecast, truth, ranking, costs))
     return Scoreboard(
         rows=rows,
         verdict=verdict.text,
@@ -149,7 +150,7 @@ def score(
             *_superiority(squares, "zero", "squared_error"),
         ),
         regimes=_regimes(forecasts, truth, scale),
-        costs=cost_curve(forecast, truth),
+        costs=costs,
         slices=slice_skill(forecasts, truth, scale),
         num_windows=len(forecast),
         num_dates=len(np.unique(forecast.cutoffs)),

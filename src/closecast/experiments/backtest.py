@@ -545,12 +545,12 @@ def _merged(stamps: Sequence[Sequence[LeakResult]]) -> tuple[LeakResult, ...]:
     merged = []
     for name, group in groupby(ordered, key=lambda r: r.name):
         results = list(group)
-        passed = sum(one.passed for one in results)
+        checked = [one.passed for one in results if one.passed is not None]
         merged.append(
             LeakResult(
                 name,
-                passed == len(results),
-                f"passed after {passed} of {len(results)} trainings; the last: "
+                all(checked) if checked else None,
+                f"passed after {sum(checked)} of {len(results)} trainings; the last: "
                 f"{results[-1].detail}",
             )
         )

@@ -7,7 +7,7 @@ their insides. Forecasts may move by rounding, since others train in single prec
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -339,49 +339,76 @@ def _closes(bars: Bars) -> dict[tuple[str, str], float]:
 def _require_repeatable(
     outside: Outside, bars: Bars, cutoffs: Dates, before: Answers
 ) -> None:
-    moved, most, _ = _difference(before, _answer(outside, bars, cutoffs), None)
-    if moved:
+    found = _difference(before, _answer(outside, bars, cutoffs), None)
+    if found.moved:
         raise SettingError(
-            f"Expected the same forecasts from the same prices, got {moved} others "
-            f"from {outside.name} (by up to {most:.2%} of the last close). Set its "
-            "seed: otherwise no test can tell a leak from chance."
+            "Expected the same forecasts from the same prices, got "
+            f"{found.moved} others from {outside.name} (by up to {found.most:.2%} of "
+            "the last close). Set its seed: otherwise no test can tell a leak from "
+            "chance."
         )
+
+
+@dataclass(frozen=True, slots=True)
+class _Difference:
+    """Forecasts that moved, the largest move over the last close, and of how many."""
+
+    moved: int = 0
+    most: float = 0.0
+    count: int = 0
+
+    def __add__(self, other: "_Difference") -> "_Difference":
+        return _Difference(
+            self.moved + other.moved,
+            max(self.most, other.most),
+            self.count + other.count,
+        )
+
+    def result(self, name: str, done: str) -> LeakResult:
+        """Judge a test by it."""
+        judged = LeakResult.counted(name, self.moved, self.count, done)
+        if not self.moved:
+            return judged
+        by = f", by up to {self.most:.2%} of the last close"
+        return replace(judged, detail=judged.detail + by)
 
 
 def _perturbed(
     outside: Outside, bars: Bars, cutoffs: Dates, before: Answers
 ) -> LeakResult:
-    moved, most, count = 0, 0.0, 0
-    probes = _probed(cutoffs)
-    for date in probes:
-        noisy = with_noise(bars, bars.dates > date, 0)
-        after = _answer(outside, noisy, cutoffs)
-        found = _difference(before, after, date)
-        moved, most, count = moved + found[0], max(most, found[1]), count + found[2]
-    return LeakResult(
-        "future_perturbation",
-        moved == 0,
-        f"every bar after {', '.join(map(str, probes))} replaced by noise: {moved} of "
-        f"{count} forecasts moved, by up to {most:.2%} of the last close",
-    )
+    if not outside.sees_whole_frame:
+        return LeakResult(
+            "future_perturbation",
+            None,
+            "it is given no bar after a cutoff: nothing to check",
+        )
+
+    def with_other_future(date: np.datetime64) -> Answers:
+        return _answer(outside, with_noise(bars, bars.dates > date, 0), cutoffs)
+
+    found = _over_probes(with_other_future, cutoffs, before)
+    done = f"every bar after {_named(cutoffs)} replaced by noise"
+    return found.result("future_perturbation", done)
 
 
 def _truncated(
     outside: Outside, bars: Bars, cutoffs: Dates, before: Answers
 ) -> LeakResult:
-    moved, most, count = 0, 0.0, 0
-    probes = _probed(cutoffs)
-    for date in probes:
+    def without_future(date: np.datetime64) -> Answers:
         cut = bars.select(bars.dates <= date)
-        after = _answer(outside, cut, cutoffs[cutoffs <= date])
-        found = _difference(before, after, date)
-        moved, most, count = moved + found[0], max(most, found[1]), count + found[2]
-    return LeakResult(
-        "truncation",
-        moved == 0,
-        f"panel cut at {', '.join(map(str, probes))}: {moved} of {count} forecasts "
-        f"moved, by up to {most:.2%} of the last close",
-    )
+        return _answer(outside, cut, cutoffs[cutoffs <= date])
+
+    found = _over_probes(without_future, cutoffs, before)
+    return found.result("truncation", f"panel cut at {_named(cutoffs)}")
+
+
+def _over_probes(
+    ask: Callable[[np.datetime64], Answers], cutoffs: Dates, before: Answers
+) -> _Difference:
+    found = _Difference()
+    for date in _probed(cutoffs):
+        found += _difference(before, ask(date), date)
+    return found
 
 
 def _adjusted(
@@ -390,13 +417,9 @@ def _adjusted(
     values = bars.values * ADJUSTMENT
     values[:, VOLUME] = bars.values[:, VOLUME] / ADJUSTMENT
     after = _answer(outside, with_values(bars, values), cutoffs)
-    moved, most, count = _difference(before, after, None, ADJUSTMENT_TOLERANCE)
-    return LeakResult(
-        "adjustment_invariance",
-        moved == 0,
-        f"prices x {ADJUSTMENT}, volumes / {ADJUSTMENT}: {moved} of {count} forecasts "
-        f"moved, by up to {most:.2%} of the last close",
-    )
+    found = _difference(before, after, None, ADJUSTMENT_TOLERANCE)
+    done = f"prices x {ADJUSTMENT}, volumes / {ADJUSTMENT}"
+    return found.result("adjustment_invariance", done)
 
 
 def _relabelled(
@@ -411,13 +434,7 @@ def _relabelled(
             "relabelling", passed=False, detail=f"symbols renamed: {error}"
         )
     after = {(names.get(s, s), cut, step): v for (s, cut, step), v in answers.items()}
-    moved, most, count = _difference(before, after, None)
-    return LeakResult(
-        "relabelling",
-        moved == 0,
-        f"symbols renamed: {moved} of {count} forecasts moved, by up to {most:.2%} of "
-        "the last close",
-    )
+    return _difference(before, after, None).result("relabelling", "symbols renamed")
 
 
 def _difference(
@@ -425,9 +442,8 @@ def _difference(
     after: Answers,
     until: np.datetime64 | None,
     tolerance: float = TOLERANCE,
-) -> tuple[int, float, int]:
-    # Forecasts up to a date that moved or went missing, the largest move, and of how
-    # many.
+) -> _Difference:
+    # Over the forecasts up to a date; one that went missing moved.
     moved, most, count = 0, 0.0, 0
     for key, value in before.items():
         if until is not None and key[1] > str(until):
@@ -438,4 +454,8 @@ def _difference(
         if not gap <= tolerance:
             moved += 1
             most = max(most, gap if np.isfinite(gap) else most)
-    return moved, most, count
+    return _Difference(moved, most, count)
+
+
+def _named(cutoffs: Dates) -> str:
+    return ", ".join(str(date) for date in _probed(cutoffs))

@@ -6,7 +6,11 @@ It sorts and groups what the scoreboard says and makes no figure of its own.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from closecast.evaluation.verdict import MAX_P
 from closecast.reports.story import JUDGED, Score
+
+P_VALUES = {"crps": "dm_p_vs", "rmse": "dm_p_mean_vs"}
+"""Where a row keeps the p-values of a measure."""
 
 WEAK = 3.0
 """A baseline is weak where its skills reach this many times further than those of the
@@ -15,15 +19,23 @@ hardest: on one axis it would flatten all others."""
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Point:
-    """A figure and its interval, at one place of an axis."""
+    """A figure with its interval and the p-value of its test, at a place of an axis."""
 
     value: float
     interval: tuple[float, float] | None
+    p_value: float | None = None
 
     @property
     def sure(self) -> bool:
         """Whether the interval is off zero."""
         return self.interval is not None and self.interval[0] * self.interval[1] > 0
+
+    @property
+    def counts(self) -> bool:
+        """Whether the verdict takes it as better than the baseline."""
+        if self.interval is None or self.p_value is None:
+            return False
+        return self.interval[0] > 0 and self.p_value <= MAX_P
 
     @property
     def ends(self) -> tuple[float, ...]:
@@ -49,8 +61,8 @@ class Against:
 
     @property
     def better(self) -> int:
-        """Steps whose whole interval lies above 0."""
-        return sum(p.interval is not None and p.interval[0] > 0 for p in self._all)
+        """Steps that the verdict counts: interval above 0, p at most ``MAX_P``."""
+        return sum(point.counts for point in self._all)
 
     @property
     def skills(self) -> list[float]:
@@ -95,7 +107,11 @@ def compare(scores: Sequence[Score], measure: str) -> list[Against]:
         intervals = getattr(row, f"skill_{measure}_interval_vs")
         for name, skill in getattr(row, f"skill_{measure}_vs").items():
             if skill is not None:
-                point = Point(value=skill, interval=intervals.get(name))
+                point = Point(
+                    value=skill,
+                    interval=intervals.get(name),
+                    p_value=getattr(row, P_VALUES[measure]).get(name),
+                )
                 points.setdefault(name, {})[row.horizon] = point
     groups = _groups(points)
     least = min((_reach(points[group[0]]) for group in groups), default=0.0)

@@ -10,7 +10,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from closecast.evaluation.verdict import DENSITY_BASELINES, MEAN_BASELINES
+from closecast.evaluation.verdict import DENSITY_BASELINES, MAX_P, MEAN_BASELINES
 from closecast.reports.against import Against, Point, compare, judged_rows
 from closecast.reports.evidence import Covered, Evidence, Ranked, Sliced
 from closecast.reports.figures import (
@@ -73,12 +73,13 @@ def sheet_of(story: Story, words: Words) -> dict[str, Any]:
     return {
         "title": _title(story, words),
         "tone": tone_of(
-            story.verdict, leak=not all(test.passed for test in story.leak_tests)
+            story.verdict, leak=any(test.passed is False for test in story.leak_tests)
         ),
         "clauses": clauses_of(story.verdict),
         "alarms": [one for one in story.why if one.startswith("Alarm")],
-        "failed": [test for test in story.leak_tests if not test.passed],
+        "failed": [test for test in story.leak_tests if test.passed is False],
         "reasons": _reasons(story, density, mean, words),
+        "largest_p": f"{MAX_P:g}",
         "glance": list(_glance(story, density, mean, words)),
         "fans": [
             (fan, draw_fan(fan, words, f"fan{at}")) for at, fan in enumerate(shown)

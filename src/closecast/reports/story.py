@@ -74,8 +74,15 @@ class LeakTest:
     """One leak test and how it ended."""
 
     name: str
-    passed: bool
+    passed: bool | None
     detail: str
+
+    @property
+    def outcome(self) -> str:
+        """``passed``, ``failed``, or ``unproven`` where there was nothing to check."""
+        if self.passed is None:
+            return "unproven"
+        return "passed" if self.passed else "failed"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -267,7 +274,7 @@ def _board(text: str) -> dict[str, Any]:
         "why": tuple(_text(sentence) for sentence in board["why"]),
         "scores": scores,
         "leak_tests": tuple(
-            LeakTest(name=name, passed=test["passed"] is True, detail=test["detail"])
+            LeakTest(name=name, passed=_outcome(test["passed"]), detail=test["detail"])
             for name, test in board["leak_tests"].items()
         ),
         "copycat": Copycat(
@@ -307,6 +314,10 @@ def _score(row: Mapping[str, Any]) -> Score:
         in_mcs=_truth(row.get("in_mcs")),
         in_mcs_mean=_truth(row.get("in_mcs_mean")),
     )
+
+
+def _outcome(passed: object) -> bool | None:
+    return None if passed is None else passed is True
 
 
 def _numbers(against: Mapping[str, object]) -> dict[str, float | None]:

@@ -30,13 +30,38 @@ class LeakResult:
 
     Attributes:
         name: Which test.
-        passed: Whether nothing leaked.
+        passed: Whether nothing leaked; None where there was nothing to check, which
+            is no proof of anything.
         detail: What was done and found, in words.
     """
 
     name: str
-    passed: bool
+    passed: bool | None
     detail: str
+
+    @classmethod
+    def counted(cls, name: str, moved: int, count: int, done: str) -> "LeakResult":
+        """Judge a test by how many forecasts moved that must not.
+
+        Args:
+            name: Which test.
+            moved: Forecasts that moved.
+            count: Forecasts that were compared.
+            done: What was changed, in words.
+
+        Returns:
+            The outcome: none where nothing was compared.
+        """
+        if count == 0:
+            return cls(name, None, f"{done}: no forecast to compare, nothing checked")
+        return cls(name, moved == 0, f"{done}: {moved} of {count} forecasts moved")
+
+    @property
+    def outcome(self) -> str:
+        """How it ended, in words."""
+        if self.passed is None:
+            return "nothing checked"
+        return "passed" if self.passed else "LEAK"
 
 
 def run_leak_tests(
@@ -89,17 +114,16 @@ def future_perturbation(
     Returns:
         The result.
     """
-    moved = 0
+    moved = count = 0
     probes = _probes(bars, cutoffs)
     for (date, known), before in _with_forecasts(forecaster, bars, probes, untouched):
-        noisy = with_noise(bars, bars.dates > date, seed)
-        moved += _differing(before, forecaster.forecast(noisy, known))
-    return LeakResult(
-        "future_perturbation",
-        moved == 0,
-        f"every bar after {_dates(probes)} replaced by noise: {moved} of "
-        f"{_count(probes)} forecasts moved",
-    )
+        later = bars.dates > date
+        if later.any():
+            noisy = with_noise(bars, later, seed)
+            moved += _differing(before, forecaster.forecast(noisy, known))
+            count += len(known)
+    done = f"every bar after {_dates(probes)} replaced by noise"
+    return LeakResult.counted("future_perturbation", moved, count, done)
 
 
 def truncation(
@@ -120,16 +144,16 @@ def truncation(
     Returns:
         The result.
     """
-    moved = 0
+    moved = count = 0
     probes = _probes(bars, cutoffs)
     for (date, known), before in _with_forecasts(forecaster, bars, probes, untouched):
         keep = bars.dates <= date
-        shifted = (np.cumsum(keep) - 1)[known]
-        moved += _differing(before, forecaster.forecast(bars.select(keep), shifted))
-    return LeakResult(
-        "truncation",
-        moved == 0,
-        f"panel cut at {_dates(probes)}: {moved} of {_count(probes)} forecasts moved",
+        if not keep.all():
+            shifted = (np.cumsum(keep) - 1)[known]
+            moved += _differing(before, forecaster.forecast(bars.select(keep), shifted))
+            count += len(known)
+    return LeakResult.counted(
+        "truncation", moved, count, f"panel cut at {_dates(probes)}"
     )
 
 
@@ -195,11 +219,7 @@ def relabelling(
     last = None if untouched is None else untouched[-1:]
     ((_, known), original) = _with_forecasts(forecaster, bars, probes, last)[0]
     moved = _differing(original, forecaster.forecast(renamed(bars), known))
-    return LeakResult(
-        "relabelling",
-        moved == 0,
-        f"symbols renamed: {moved} of {len(known)} forecasts moved",
-    )
+    return LeakResult.counted("relabelling", moved, len(known), "symbols renamed")
 
 
 def same_day(
@@ -223,26 +243,41 @@ def same_day(
         seed: Seed of the noise.
 
     Returns:
-        The result; of symbols that close at one hour it passes.
+        The result; where no date has symbols that close one after the other, nothing
+        was checked.
     """
     hours = np.array([hours_by_symbol[s] for s in bars.symbols])[bars.symbol_ids]
-    date, known = _probes(bars, cutoffs)[-1]
-    today = known[bars.dates[known] == date]
-    moved = count = 0
-    for hour in np.unique(hours[today][~np.isnan(hours[today])]):
+    earlier = _closing_early(bars, cutoffs, hours)
+    if len(earlier) == 0:
+        return LeakResult(
+            "same_day",
+            None,
+            "no forecast is made on a date on which another symbol closes later: "
+            "nothing checked",
+        )
+    date, _ = _probes(bars, earlier)[-1]
+    today = earlier[bars.dates[earlier] == date][:PROBE_CUTOFFS]
+    moved = 0
+    for hour in np.unique(hours[today]):
         own = today[hours[today] == hour]
         closes_later = (bars.dates == date) & (hours > hour)
-        if closes_later.any():
-            noisy = with_noise(bars, closes_later | (bars.dates > date), seed)
-            before = forecaster.forecast(bars, own)
-            moved += _differing(before, forecaster.forecast(noisy, own))
-            count += len(own)
-    return LeakResult(
-        "same_day",
-        moved == 0,
-        f"bars of the same date that close later replaced by noise: {moved} of {count} "
-        "forecasts moved",
-    )
+        noisy = with_noise(bars, closes_later | (bars.dates > date), seed)
+        before = forecaster.forecast(bars, own)
+        moved += _differing(before, forecaster.forecast(noisy, own))
+    done = f"bars of {date} that close later replaced by noise"
+    return LeakResult.counted("same_day", moved, len(today), done)
+
+
+def _closing_early(
+    bars: Bars, cutoffs: Int[np.ndarray, " window"], hours: Float[np.ndarray, " row"]
+) -> Int[np.ndarray, " some"]:
+    # Cutoffs on whose date another symbol closes later; NaN hours are left out.
+    days = bars.dates.astype("datetime64[D]").astype(np.int64)
+    day = days - days.min()
+    latest = np.full(day.max() + 1, -np.inf)
+    known = ~np.isnan(hours)
+    np.maximum.at(latest, day[known], hours[known])
+    return np.asarray(cutoffs[hours[cutoffs] < latest[day[cutoffs]]])
 
 
 def target_overlap(bars: Bars, split: Split, spec: WindowSpec) -> LeakResult:
@@ -279,13 +314,15 @@ def scaler_audit(fitted_on: Mapping[str, tuple[str, str]], cut: str) -> LeakResu
     Returns:
         The result.
     """
+    if not fitted_on:
+        return LeakResult("scaler_audit", None, "nothing was fitted: nothing checked")
     late = [name for name, (_, last) in fitted_on.items() if not last < cut]
-    first = min((first for first, _ in fitted_on.values()), default="none")
-    last = max((last for _, last in fitted_on.values()), default="none")
+    first = min(first for first, _ in fitted_on.values())
+    last = max(last for _, last in fitted_on.values())
     return LeakResult(
         "scaler_audit",
         not late,
-        f"what {', '.join(fitted_on) or 'nothing'} fitted runs {first} to {last}, and "
+        f"what {', '.join(fitted_on)} fitted runs {first} to {last}, and "
         f"the next block starts {cut}: {', '.join(late) or 'none'} reached into it",
     )
 
@@ -300,7 +337,7 @@ def require_no_leak(results: list[LeakResult]) -> None:
         LeakageError: A test failed.
     """
     for result in results:
-        if not result.passed:
+        if result.passed is False:
             raise LeakageError(
                 f"Expected forecasts that see only their past, got a leak in "
                 f"{result.name}: {result.detail}. Do not trust this model; find what "
@@ -397,7 +434,3 @@ def _differing(one: Forecast, other: Forecast) -> int:
 
 def _dates(probes: list[Probe]) -> str:
     return ", ".join(str(date) for date, _ in probes)
-
-
-def _count(probes: list[Probe]) -> int:
-    return sum(len(known) for _, known in probes)

@@ -52,7 +52,7 @@ class TestFitBaselines:
             walk, _train_before(walk, walk.dates[300]), SPEC
         ):
             results = run_leak_tests(forecaster, walk, cutoffs)
-            moved = [result.name for result in results if not result.passed]
+            moved = [result.name for result in results if result.passed is False]
             assert moved == by_name.get(forecaster.name, []), forecaster.name
 
     def test_what_was_fitted_says_on_which_bars(self, walk):
