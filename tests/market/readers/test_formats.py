@@ -163,6 +163,8 @@ NAMED_MONTH = (
     .replace("Jan-2024,31", "31 January 2024")
 )
 
+EXAMPLES = Path(__file__).parent / "examples"
+
 FILES = {
     "plain": PLAIN,
     "yahoo": YAHOO,
@@ -272,7 +274,7 @@ class TestEveryFormat:
         """No format stands in the list without a file that it reads."""
         found = {
             read_file(write(tmp_path, text)).format.name for text in FILES.values()
-        }
+        } | {read_file(path).format.name for path in EXAMPLES.iterdir()}
 
         assert found == {format_.name for format_ in FORMATS}
 

@@ -206,11 +206,18 @@ class TestColumns:
         with pytest.raises(BarsError, match=r"got date, open, hi.*rename high, volume"):
             read_bars(path)
 
-    def test_without_a_close_every_missing_column_is_named(self):
-        """A header with a symbol in each name is refused with all that is missing."""
+    def test_without_any_price_the_close_is_asked_for(self):
+        """A header with a symbol in each name is refused: a close alone would do."""
         frame = pd.DataFrame({"date": ["2024-01-02"], "Close/AAPL": [1.0]})
 
-        with pytest.raises(BarsError, match="rename open, high, low, close, volume"):
+        with pytest.raises(BarsError, match=r"rename close\.$"):
+            read_bars(frame)
+
+    def test_with_a_price_every_missing_column_is_named(self):
+        """Half a bar is refused with all that is missing."""
+        frame = pd.DataFrame({"date": ["2024-01-02"], "Open": [1.0]})
+
+        with pytest.raises(BarsError, match="rename high, low, close, volume"):
             read_bars(frame)
 
 
@@ -382,7 +389,9 @@ class TestRefusals:
     def test_a_symbol_left_out(self, tmp_path):
         """A row without its symbol belongs to nobody."""
         with pytest.raises(BarsError, match=r"Expected a symbol, got an empty cell"):
-            read_bars(write(tmp_path, f"ticker,{HEADER}", f",{ROWS[0]}"))
+            read_bars(
+                write(tmp_path, f"ticker,{HEADER}", f"A,{ROWS[0]}", f",{ROWS[1]}")
+            )
 
     @pytest.mark.parametrize(
         ("name", "content", "match"),

@@ -274,8 +274,8 @@ class TestRefused:
             read_bars(write(tmp_path, text))
 
     @pytest.mark.parametrize("day", ["31-Jan-24", "01/31/24", "24.01.31"])
-    def test_years_of_two_digits_elsewhere(self, day, tmp_path):
-        """Only vendors that are known by their header may leave the century out."""
+    def test_years_of_two_digits_among_others(self, day, tmp_path):
+        """A column leaves the century out everywhere or nowhere."""
         text = PLAIN.replace("2024-01-31", day)
 
         with pytest.raises(BarsError, match="a date as YYYY-MM-DD"):

@@ -13,7 +13,12 @@ Cells = list[Any] | np.ndarray
 Bad = dict[int, str]
 """Position of each cell that cannot be read, and how to show it."""
 
-NOTHING = frozenset({"", "null", "none", "nan", "nat", "n/a", "na", "<na>", "-", "--"})
+NOTHING = frozenset(
+    {
+        *("", "null", "none", "nan", "nat", "n/a", "na", "<na>", "-", "--", "."),
+        *("#n/a", "#n/a n/a"),
+    }
+)
 """What vendors write, in any case, where they have no value."""
 
 _MISSING = frozenset({"", "None", "nan", "NaN", "NaT", "<NA>"})
@@ -41,7 +46,7 @@ def to_symbols(cells: Cells) -> tuple[list[str], Bad]:
 
 def _symbol(cell: object) -> str:
     if isinstance(cell, str):
-        name = cell.strip()
+        name = cell.strip().removeprefix("'")  # how a spreadsheet is told: text
         return name if name.isprintable() else ""
     if isinstance(cell, int | np.integer) and not isinstance(cell, bool):
         return str(cell)

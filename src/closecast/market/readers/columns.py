@@ -4,23 +4,19 @@ import re
 
 from closecast.market.bars import COLUMNS
 from closecast.market.findings import Finding, TableError
-from closecast.market.readers.format import NAMES, normal
+from closecast.market.readers.cells import is_nothing
+from closecast.market.readers.format import normal
+from closecast.market.readers.names import NAMES, WEAK
 from closecast.market.readers.raw import RawTable
 
 _FIGURE = re.compile(r"[$+-]?\d[\d,]*\.\d+[%KMBT]?", re.ASCII)
 
 REQUIRED = ("date", *COLUMNS)
 
-_WEAK_DATES = {"time", "timestamp", "unix", "open_time"}
-"""Names of a date column that stand back behind another."""
-
 _UNNAMED = {"", "unnamed:_0"}
 """A dataframe's index, written to CSV without a name."""
 
 _VOLUMES = ("vol", "거래", "stuecke")
-
-_WEAK_VOLUMES = {"volumen"}
-"""Ariva's turnover in euros, beside the pieces that were traded."""
 
 
 def roles_of(raw: RawTable) -> dict[str, int]:
@@ -42,8 +38,10 @@ def roles_of(raw: RawTable) -> dict[str, int]:
         role: [i for i, name in enumerate(names) if name in known]
         for role, known in NAMES.items()
     }
-    found["date"] = _dates(found["date"], names)
-    found["volume"] = _volumes(found["volume"], names)
+    for role, weak in WEAK.items():
+        found[role] = [i for i in found[role] if names[i] not in weak] or found[role]
+    if not found["date"] and names and names[0] in _UNNAMED:
+        found["date"] = [0]
     found["symbol"] = _one_symbol(found["symbol"], raw)
     for role, at in found.items():
         if len(at) > 1:
@@ -64,29 +62,18 @@ def _refuse_figures(raw: RawTable) -> None:
             raise TableError(Finding(file=raw.file, what=what, remedy=remedy))
 
 
-def _dates(at: list[int], names: list[str]) -> list[int]:
-    strong = [i for i in at if names[i] not in _WEAK_DATES]
-    if not at and names and names[0] in _UNNAMED:
-        return [0]
-    return strong or at
-
-
-def _volumes(at: list[int], names: list[str]) -> list[int]:
-    strong = [i for i in at if names[i] not in _WEAK_VOLUMES]
-    return strong or at
-
-
 def _one_symbol(at: list[int], raw: RawTable) -> list[int]:
     # A name is a symbol where nothing else is, and where it tells rows apart.
     codes = [i for i in at if normal(raw.names[i]) != "name"]
     at = codes or [i for i in at if len(set(raw.columns[i])) > 1]
+    at = [i for i in at if not all(map(is_nothing, set(raw.columns[i])))]
     same = all(list(raw.columns[i]) == list(raw.columns[at[0]]) for i in at)
     return at[:1] if same else at
 
 
 def _refuse_missing(raw: RawTable, roles: dict[str, int], names: list[str]) -> None:
     bars = roles.keys() & set(COLUMNS)
-    needed = ("date", "close") if bars == {"close"} else REQUIRED
+    needed = ("date", "close") if bars <= {"close"} else REQUIRED
     missing = [role for role in needed if role not in roles]
     has_volume = any(name.startswith(_VOLUMES) for name in names)
     if missing == ["volume"] and not has_volume:

@@ -11,7 +11,7 @@ from jaxtyping import Bool, Float, Shaped
 
 from closecast.market.bars import CLOSE, COLUMNS, VOLUME, violations
 from closecast.market.findings import Finding, TableError
-from closecast.market.readers import dates, empty_rows, numbers
+from closecast.market.readers import dates, empty_rows, numbers, short_years
 from closecast.market.readers.cells import EMPTY, Bad, is_nothing, to_symbols
 from closecast.market.readers.columns import roles_of
 from closecast.market.readers.format import Hints
@@ -79,6 +79,8 @@ def converted(raw: RawTable, options: Options) -> Survey:
         values=values,
     )
     _refuse_lost_decimals(table)
+    if raw.footer:
+        left_out |= _footer(raw)
     errors = [
         *raw.ragged,
         *_unread(table, bad_days, "a date as YYYY-MM-DD", _named(raw, roles, "date")),
@@ -120,14 +122,16 @@ def _sessions(
 ) -> tuple[RawTable, dict[Note, Finding]]:
     # The rows that hold a session, and a finding for each kind that does not.
     left_out: dict[Note, Finding] = {}
-    if "open" not in roles or not len(raw.rows):
+    if not len(raw.rows):
         return raw, left_out
-    prices = [raw.columns[roles[role]] for role in COLUMNS[:VOLUME]]
-    values, _, _ = _values(raw, roles, style)
-    kinds = {
-        empty_rows.NO_PRICES: empty_rows.without_prices(prices),
-        empty_rows.NO_TRADE: empty_rows.without_trade(values),
-    }
+    prices = [raw.columns[roles[role]] for role in COLUMNS[:VOLUME] if role in roles]
+    kinds = {empty_rows.NO_PRICES: empty_rows.without_prices(prices)}
+    if "open" in roles:
+        values, _, _ = _values(raw, roles, style)
+        kinds[empty_rows.NO_TRADE] = empty_rows.without_trade(values)
+        kinds[empty_rows.EVENTS] = empty_rows.of_events(prices)
+        if raw.format.quotes:
+            kinds[empty_rows.QUOTES] = values[:, CLOSE] < 0
     for kind, rows in kinds.items():
         if rows.any():
             note = Note(kind, raw.file, int(rows.sum()))
@@ -150,23 +154,48 @@ def _left_out(raw: RawTable, rows: Bool[np.ndarray, " row"], said: str) -> Findi
     )
 
 
+def _footer(raw: RawTable) -> dict[Note, Finding]:
+    note = Note(empty_rows.TEXT, raw.file, len(raw.footer))
+    return {
+        note: Finding(
+            file=raw.file,
+            row=raw.footer[0],
+            severity="warning",
+            what="Expected bars to the end, got "
+            f"{without(len(raw.footer), empty_rows.TEXT)}",
+            remedy="No need to act where it is a source or a disclaimer.",
+            training="leaves the row out",
+            kind="no_session",
+        )
+    }
+
+
 def _days(
     raw: RawTable, roles: dict[str, int], hints: Hints
 ) -> tuple[Shaped[np.ndarray, " row"], Bad]:
     cells = raw.columns[roles["date"]]
+    column = _named(raw, roles, "date")
     dayfirst = raw.format.dayfirst if hints.dayfirst is None else hints.dayfirst
-    if dayfirst is None and dates.order_of(cells) == "either":
+    if short_years.is_short(cells):
+        orders = short_years.orders_of(list(cells), dayfirst)
+        if len(orders) > 1:
+            told = short_years.readings(cells[0], orders)
+            raise TableError(_undecided(raw, 0, cells[0], column, told))
+        cells = short_years.written_out(list(cells), (orders or short_years.ORDERS)[0])
+    elif dayfirst is None and dates.order_of(cells) == "either":
         at, cell = dates.first_undecided(cells)
-        raise TableError(
-            Finding(
-                file=raw.file,
-                row=int(raw.rows[at]),
-                what=f"Expected a date as YYYY-MM-DD, got {cell!r} in "
-                f"{_named(raw, roles, 'date')}, and no row tells day from month",
-                remedy=f"Choose: {dates.readings(cell)}.",
-            )
-        )
+        raise TableError(_undecided(raw, at, cell, column, dates.readings(cell)))
     return dates.to_days(cells, dayfirst=dayfirst)
+
+
+def _undecided(raw: RawTable, at: int, cell: str, column: str, told: str) -> Finding:
+    return Finding(
+        file=raw.file,
+        row=int(raw.rows[at]),
+        what=f"Expected a date as YYYY-MM-DD, got {cell!r} in {column}, and no row "
+        "tells day from month" + (" and year" if "year" in told else ""),
+        remedy=f"Choose: {told}.",
+    )
 
 
 def _refuse_lost_decimals(table: Table) -> None:

@@ -16,20 +16,22 @@ from closecast.market.readers.cells import EMPTY, Bad, Cells, is_missing, shown
 Order = Literal["day", "month", "either", "none"]
 """Whether a column writes the day or the month first; ``none``: it does neither."""
 
-_TIME = (
-    r"(?:[T ]+\d{1,2}:\d{2}(?::\d{2}(?:[.,]\d+)?)?(?: ?[AP]M)?"
-    r"(?: ?(?:Z|UTC|GMT|[+-]\d{2}:?\d{2}))?)?"
+CLOCK = (
+    r"(?:[T ]+(?:오[전후] )?\d{1,2}:\d{2}(?::\d{2}(?:[.,]\d+)?)?(?: ?[AP]M)?"
+    r"(?: ?(?:Z|(?:UTC|GMT)?[+-]\d{2}:?\d{2}|UTC|GMT))?)?"
 )
+"""A time of day behind a date, perhaps with its zone: it never moves the day."""
+
 _YEAR_FIRST = re.compile(
     r"(\d{4})(?:([-/.]) ?(\d{1,2})\2 ?(\d{1,2})\.?|(\d{2})(\d{2})"
-    rf"|년 ?(\d{{1,2}})월 ?(\d{{1,2}})일){_TIME}",
+    rf"|[년年] ?(\d{{1,2}})[월月] ?(\d{{1,2}})[일日]){CLOCK}",
     re.ASCII,
 )
-_YEAR_LAST = re.compile(rf"(\d{{1,2}})([-/.])(\d{{1,2}})\2(\d{{4}}){_TIME}", re.ASCII)
+_YEAR_LAST = re.compile(rf"(\d{{1,2}})([-/.])(\d{{1,2}})\2(\d{{4}}){CLOCK}", re.ASCII)
 _MONTH_NAMED = re.compile(
     r"(?:[A-Z][a-z]{2,8},? )?(?:(?P<month>[A-Za-z]{3,9})\.? (?P<day>\d{1,2}),? |"
-    r"(?P<day2>\d{1,2})[- ](?P<month2>[A-Za-z]{3,9})\.?[- ,]+)"
-    rf"(?P<year>\d{{4}}){_TIME}",
+    r"(?P<day2>\d{1,2})[- ]?(?P<month2>[A-Za-z]{3,9})\.?[- ,]*)"
+    rf"(?P<year>\d{{4}}){CLOCK}",
     re.ASCII,
 )
 _MONTHS = (
@@ -213,7 +215,7 @@ def _day(cell: object, dayfirst: bool | None) -> dt.date | None:  # noqa: FBT001
     if match is not None:
         year, _, *parts = match.groups()
         month, day = (part for part in parts if part is not None)
-        return _date(year, month, day)
+        return from_parts(year, month, day)
     match = _YEAR_LAST.fullmatch(text)
     if match is not None:
         return None if dayfirst is None else _pick(match, dayfirst=dayfirst)
@@ -222,25 +224,34 @@ def _day(cell: object, dayfirst: bool | None) -> dt.date | None:  # noqa: FBT001
 
 def _pick(match: re.Match[str], *, dayfirst: bool) -> dt.date | None:
     first, _, second, year = match.groups()
-    return _date(year, second, first) if dayfirst else _date(year, first, second)
+    day, month = (first, second) if dayfirst else (second, first)
+    return from_parts(year, month, day)
 
 
 def _named(text: str) -> dt.date | None:
     match = _MONTH_NAMED.fullmatch(text)
     if match is None:
         return None
-    name = (match["month"] or match["month2"]).lower()
-    months = [i for i, month in enumerate(_MONTHS, 1) if name in {month, month[:3]}]
-    if name == "sept":
-        months = [9]
-    if not months:
-        return None
-    return _date(match["year"], str(months[0]), match["day"] or match["day2"])
+    month, day = match["month"] or match["month2"], match["day"] or match["day2"]
+    return from_parts(match["year"], month, day)
 
 
-def _date(year: str, month: str, day: str) -> dt.date | None:
+def from_parts(year: str, month: str, day: str) -> dt.date | None:
+    """Make a date of its parts.
+
+    Args:
+        year: Four digits.
+        month: Its number, or its English name, perhaps shortened.
+        day: One or two digits.
+
+    Returns:
+        The date; None if there is none.
+    """
+    name = month.lower()
+    named = [i for i, known in enumerate(_MONTHS, 1) if name in {known, known[:3]}]
+    number = 9 if name == "sept" else named[0] if named else month
     try:
-        read = dt.date(int(year), int(month), int(day))
+        read = dt.date(int(year), int(number), int(day))
     except ValueError:
         return None
     return read if _FIRST_YEAR <= read.year <= _LAST_YEAR else None

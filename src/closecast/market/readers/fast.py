@@ -12,7 +12,8 @@ import numpy as np
 
 from closecast.market.bars import COLUMNS
 from closecast.market.readers.cells import Cells
-from closecast.market.readers.format import NAMES, Format, normal, unchanged
+from closecast.market.readers.format import Format, normal, unchanged
+from closecast.market.readers.names import NAMES
 from closecast.market.readers.raw import RawTable
 
 FROM = 200_000

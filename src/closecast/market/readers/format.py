@@ -10,9 +10,12 @@ from dataclasses import dataclass
 from typing import Any, Literal, cast, get_args
 
 from closecast.errors import SettingError
+from closecast.market.readers.names import NAMES
 
-Lines = list[tuple[int, list[str]]]
+Line = tuple[int, list[str]]
 """Line number in the file, from 1, and the cells of the line."""
+
+Lines = list[Line]
 
 Head = list[list[str]]
 """Cells of the first lines, the header first."""
@@ -23,44 +26,6 @@ COMMENTS = ("#", "//")
 
 _NUMBERED = re.compile(r"\d+\. (?=\D)")
 """Alpha Vantage counts its columns: ``1. open``."""
-
-NAMES = {
-    "date": (
-        *("date", "ds", "time", "timestamp", "datetime", "open_time", "unix"),
-        *("trade_date", "trading_date", "window_start", "일자", "날짜", "일시"),
-        *("datum", "fecha", "data", "日期", "日付"),
-    ),
-    "symbol": (
-        *("symbol", "ticker", "unique_id", "code", "ts_code", "종목코드", "티커"),
-        "name",
-    ),
-    "open": (
-        *("open", "open_price", "px_open", "시가", "오픈", "eröffn", "eröffnung"),
-        *("ouv", "ouverture", "apertura", "abertura", "otwarcie", "开盘", "始値"),
-        *("erster",),
-    ),
-    "high": (
-        *("high", "high_price", "px_high", "고가", "hoch", "plus_haut", "máximo"),
-        *("máxima", "massimo", "najwyzszy", "最高", "高値"),
-    ),
-    "low": (
-        *("low", "low_price", "px_low", "저가", "tief", "plus_bas", "mínimo"),
-        *("mínima", "minimo", "najnizszy", "最低", "安値"),
-    ),
-    "close": (
-        *("close", "y", "price", "last", "close/last", "close_price", "px_last"),
-        *("종가", "zuletzt", "schluss", "schlusskurs", "dernier", "último"),
-        *("ultimo", "zamkniecie", "收盘", "終値"),
-    ),
-    "volume": (
-        *("volume", "vol", "px_volume", "거래량", "volumen", "wolumen", "stuecke"),
-        *("no.of_shares", "成交量", "出来高"),
-    ),
-    "adj_close": (
-        *("adj_close", "adj._close", "adjclose", "adjusted_close", "수정종가"),
-    ),
-}
-"""What vendors call each column, in lower case with underscores."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -147,6 +112,7 @@ class Format:
         currency: A sign before each price.
         units: Volumes end in K, M, B or T for thousands up to trillions.
         blank_volume: It leaves the volume blank where it knows none.
+        quotes: A negative close is the mean of bid and ask of a day without trade.
     """
 
     name: str
@@ -157,6 +123,7 @@ class Format:
     currency: str = ""
     units: bool = False
     blank_volume: bool = False
+    quotes: bool = False
 
 
 def normal(name: str) -> str:

@@ -4,6 +4,8 @@ import re
 from dataclasses import dataclass
 
 from closecast.market.readers.binance import KLINES
+from closecast.market.readers.bloomberg import BLOOMBERG
+from closecast.market.readers.crsp import CRSP
 from closecast.market.readers.cryptodatadownload import CRYPTODATADOWNLOAD
 from closecast.market.readers.format import Format, Head, Lines, normal, roles_in
 from closecast.market.readers.investing import INVESTING
@@ -11,16 +13,16 @@ from closecast.market.readers.krx import KRX
 from closecast.market.readers.letters import LETTERS
 from closecast.market.readers.metatrader import METATRADER
 from closecast.market.readers.nasdaq import NASDAQ
-from closecast.market.readers.short_years import GOOGLE, WSJ
 from closecast.market.readers.stooq import STOOQ
 from closecast.market.readers.upbit import UPBIT
+from closecast.market.readers.wsj import WSJ
 from closecast.market.readers.yahoo import YFINANCE
 
 PLAIN = Format(name="a plain table", sniff=lambda _: True)
 
 FORMATS = (
     *(KLINES, YFINANCE, STOOQ, METATRADER, CRYPTODATADOWNLOAD, UPBIT, LETTERS),
-    *(INVESTING, KRX, NASDAQ, WSJ, GOOGLE),
+    *(INVESTING, KRX, NASDAQ, WSJ, BLOOMBERG, CRSP),
     PLAIN,
 )
 """Asked in this order; the last takes every file."""
@@ -29,7 +31,9 @@ DEEPEST = 30
 """A header comes within so many lines."""
 
 _HEAD = 5
-_FIGURE = re.compile(r"[$+-]?\d[\d.,:/ -]*%?")
+FIGURE = re.compile(r"[$+-]?\d[\d.,:/ -]*%?")
+"""A number, a date or a time."""
+
 _BAR = 4
 """A line with so many figures is a bar, or close to one."""
 
@@ -91,5 +95,5 @@ def looks_like_bar(cells: list[str]) -> bool:
     Returns:
         True if it holds dates and numbers and names no column.
     """
-    figures = sum(_FIGURE.fullmatch(cell.strip()) is not None for cell in cells)
+    figures = sum(FIGURE.fullmatch(cell.strip()) is not None for cell in cells)
     return figures >= _BAR and not roles_in([normal(cell) for cell in cells])

@@ -12,6 +12,9 @@ from closecast.market.readers.raw import RawTable
 _TWO = 2
 """Levels of a header that holds several tickers."""
 
+_INDEX = "__index_level_"
+"""How pandas calls an index without a name."""
+
 
 def from_frame(frame: Any) -> RawTable:  # noqa: ANN401
     """Take the columns of a dataframe.
@@ -27,6 +30,8 @@ def from_frame(frame: Any) -> RawTable:  # noqa: ANN401
     """
     import narwhals as nw
 
+    if _hides_an_index(frame):
+        frame = frame.to_pandas()
     if nw.dependencies.is_pandas_dataframe(frame):
         frame = _with_index(frame)
     try:
@@ -57,6 +62,17 @@ def from_frame(frame: Any) -> RawTable:  # noqa: ANN401
         columns=tuple(_cells(series) for series in eager.iter_columns()),
         rows=np.arange(len(eager)),
     )
+
+
+def _hides_an_index(frame: Any) -> bool:  # noqa: ANN401
+    # What pandas wrote into Parquet: levels of columns become text, dates lose a name.
+    import narwhals as nw
+
+    if not nw.dependencies.is_pyarrow_table(frame):
+        return False
+    told = frame.schema.pandas_metadata or {}
+    levels = len(told.get("column_indexes") or ())
+    return levels == _TWO or any(n.startswith(_INDEX) for n in frame.column_names)
 
 
 def _with_index(frame: Any) -> Any:  # noqa: ANN401

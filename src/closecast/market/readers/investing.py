@@ -7,8 +7,11 @@ the file tell which.
 from closecast.market.readers.format import Format, Head, normal, roles_in
 
 _CHANGES = {
-    *("change_%", "변동_%", "+/__%", "variation_%", "%_var", "var._%", "var%"),
+    *("change_%", "변동_%", "変化率_%", "涨跌幅", "更改%", "+/__%", "variation_%"),
+    *("%_var", "var._%", "var%", "изм._%", "fark_%", "zmiana%", "perubahan%"),
+    "%_thay_đổi",
 }
+"""What its editions call the change of the day."""
 
 
 def _sniff(head: Head) -> bool:

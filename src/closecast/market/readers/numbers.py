@@ -15,10 +15,11 @@ from jaxtyping import Float
 
 from closecast.market.readers.cells import Bad, Cells, is_nothing, shown
 
-Reading = Literal["plain", "grouped", "comma", "either", "lost"]
+Reading = Literal["plain", "grouped", "indian", "comma", "either", "lost"]
 """How the numbers of a file are written.
 
-``plain`` 1234.5, ``grouped`` 1,234.5, ``comma`` 1.234,5, ``either`` 1,234 with
+``plain`` 1234.5, ``grouped`` 1,234.5, ``indian`` 12,34,567.8 by lakhs and crores,
+``comma`` 1.234,5, ``either`` 1,234 with
 nothing that tells, ``lost`` 1.234.567.890 without any decimals.
 """
 
@@ -35,6 +36,10 @@ _COMMA = re.compile(
     r"(?:,\d*)?|[+-]?,\d+",
     re.ASCII,
 )
+_INDIAN = re.compile(r"[+-]?(?:\d+|[1-9]\d?(?:,\d{2})*,\d{3})(?:\.\d*)?", re.ASCII)
+_LAKHS = 2
+"""Fewer numbers grouped by lakhs may be a typing error."""
+
 _THREE_DECIMALS = re.compile(r"[1-9]\d{0,2}\.\d{3}", re.ASCII)
 _BEFORE = ("$", "€", "£", "¥", "₩", "￦")
 _AFTER = ("€", "원", "円")
@@ -192,12 +197,20 @@ def _reading(written: set[str]) -> Reading:
     point = {text for text in written if _GROUPED.fullmatch(text)}
     comma = {text for text in written if _COMMA.fullmatch(text)}
     only_point, only_comma = point - comma, comma - point
+    if _is_indian(written, point):
+        return "indian"
     if only_point:
         return "plain" if only_comma else "grouped"
     if only_comma:
         return "comma" if any("," in text for text in comma) else "lost"
     undecided = any(not _NUMBER.fullmatch(text) for text in point)
     return "either" if undecided else "plain"
+
+
+def _is_indian(written: set[str], point: set[str]) -> bool:
+    grouped = {text for text in written if "," in text}
+    fits = all(_INDIAN.fullmatch(text) for text in grouped)
+    return fits and len(grouped - point) >= _LAKHS
 
 
 def _only_three_decimals(texts: list[list[str]]) -> bool:
@@ -230,6 +243,8 @@ def _from_text(text: str, style: Style) -> float | None:
         return None
     if style.reading == "grouped" and _GROUPED.fullmatch(bare):
         bare = bare.translate(_NO_GROUPS)
+    elif style.reading == "indian" and _INDIAN.fullmatch(bare):
+        bare = bare.replace(",", "")
     elif style.reading == "comma":
         bare = bare.translate(_NO_DOTS) if _COMMA.fullmatch(bare) else ""
     if not _NUMBER.fullmatch(bare):

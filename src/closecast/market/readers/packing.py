@@ -21,7 +21,7 @@ TEXT_SUFFIXES = (".csv", ".tsv", ".txt")
 DELIMITERS = (";", "\t", "|", ",")
 
 _SAMPLE = 20_000
-_NARROW_PAGES = ("cp949", "shift_jis", "cp1252")
+_NARROW_PAGES = ("cp949", "shift_jis", "gb18030", "cp1252")
 _WIDE_PAGES = ("utf-16-le", "utf-16-be")
 
 
@@ -92,7 +92,7 @@ def decoded(path: Path, plain: bytes) -> str:
 
     Args:
         path: Where they come from.
-        plain: UTF-8, UTF-16, or a code page of Korea, Japan or western Europe.
+        plain: UTF-8, UTF-16, or a code page of Korea, Japan, China or western Europe.
 
     Returns:
         The text.
@@ -100,13 +100,14 @@ def decoded(path: Path, plain: bytes) -> str:
     Raises:
         TableError: They are no text, or of an unknown code page.
     """
-    first = ""
+    read: list[str] = []
     for text, certain in _readings(plain):
-        if certain or _names_columns(text):
+        if certain:
             return text
-        first = first or text
-    if first and not _only_in_europe(plain):
-        return first
+        read.append(text)
+    best = max(read, key=_columns_named, default="")
+    if best and (_columns_named(best) or not _only_in_europe(plain)):
+        return best
     raise TableError(
         about(
             path,
@@ -138,9 +139,11 @@ def _only_in_europe(plain: bytes) -> bool:
     return b"\0" in plain
 
 
-def _names_columns(text: str) -> bool:
+def _columns_named(text: str) -> int:
+    # How many columns its header names, if it has one.
+    most = 0
     for line in text[:_SAMPLE].splitlines()[:DEEPEST]:
         cells = next((line.split(d) for d in DELIMITERS if d in line), [])
-        if {"date", "close"} <= roles_in([cell.strip('" ') for cell in cells]):
-            return True
-    return False
+        roles = roles_in([cell.strip('" ') for cell in cells])
+        most = max(most, len(roles) if {"date", "close"} <= roles else 0)
+    return most

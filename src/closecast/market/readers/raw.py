@@ -24,6 +24,7 @@ class RawTable:
         rows: What a finding calls each row, see ``Finding``.
         ragged: Findings of rows that have more or fewer cells than the header;
             these rows are not in the columns.
+        footer: Lines of text below the table, which are not in the columns either.
         format: How its vendor writes.
         delimiter: What divides the cells of a text file; empty elsewhere.
     """
@@ -34,6 +35,7 @@ class RawTable:
     columns: tuple[Cells, ...]
     rows: Int[np.ndarray, " row"]
     ragged: tuple[Finding, ...] = field(default=())
+    footer: tuple[int, ...] = ()
     format: Format = PLAIN
     delimiter: str = ""
 

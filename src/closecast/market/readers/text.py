@@ -6,6 +6,7 @@ A row of another length than its header is never shifted: it is a finding.
 import csv
 import io
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,14 +14,25 @@ import numpy as np
 
 from closecast.market.findings import Finding, TableError
 from closecast.market.readers import fast
-from closecast.market.readers.format import COMMENTS, NO_HINTS, Hints, Lines, roles_in
-from closecast.market.readers.formats import DEEPEST, recognise
+from closecast.market.readers.empty_rows import is_event
+from closecast.market.readers.format import (
+    COMMENTS,
+    NO_HINTS,
+    Hints,
+    Line,
+    Lines,
+    roles_in,
+)
+from closecast.market.readers.formats import DEEPEST, FIGURE, recognise
 from closecast.market.readers.packing import decoded, unpacked
 from closecast.market.readers.raw import RawTable, about
 
 _DELIMITERS = (",", ";", "\t", "|")
 _SAMPLE = 20_000
 """Characters that tell what divides the cells."""
+
+_PROSE = 10
+"""So many letters make a sentence."""
 
 
 def read_text(path: Path, content: bytes, hints: Hints = NO_HINTS) -> RawTable:
@@ -39,6 +51,8 @@ def read_text(path: Path, content: bytes, hints: Hints = NO_HINTS) -> RawTable:
     """
     name, plain = unpacked(path, content)
     text = _without_comments(decoded(path, plain))
+    if _is_spaced(text):
+        text = "\n".join("\t".join(line.split()) for line in text.split("\n"))
     delimiter = _delimiter(text)
     raw = _at_once(path, text, delimiter, hints)
     if raw is None:
@@ -112,6 +126,7 @@ def _split(path: Path, lines: Lines) -> RawTable:
     ):
         # every row ends in a delimiter that the header does not have
         lines = [lines[0], *((line, cells[:-1]) for line, cells in lines[1:])]
+    lines, footer = _without_footer([lines[0], *map(_padded(width), lines[1:])])
     whole = [cells for _, cells in lines[1:] if len(cells) == width]
     ragged = tuple(
         Finding(
@@ -131,6 +146,37 @@ def _split(path: Path, lines: Lines) -> RawTable:
         columns=tuple(columns or [[] for _ in names]),
         rows=np.array([n for n, cells in lines[1:] if len(cells) == width], np.int64),
         ragged=ragged,
+        footer=footer,
+    )
+
+
+def _padded(width: int) -> Callable[[Line], Line]:
+    # A dividend that was copied from a page has no cells for the prices it lacks.
+    def pad(line: Line) -> Line:
+        at, cells = line
+        if len(cells) < width and is_event(cells[-1]):
+            return at, [*cells, *[""] * (width - len(cells))]
+        return line
+
+    return pad
+
+
+def _without_footer(lines: Lines) -> tuple[Lines, tuple[int, ...]]:
+    # A source, a disclaimer: words without a figure, in no shape of a bar.
+    width, end = len(lines[0][1]), len(lines)
+    while end > 1 and _is_prose(lines[end - 1][1], width):
+        end -= 1
+    return lines[:end], tuple(line for line, _ in lines[end:])
+
+
+def _is_prose(cells: list[str], width: int) -> bool:
+    if cells[0].startswith(COMMENTS):
+        return True
+    letters = sum(map(str.isalpha, "".join(cells)))
+    return (
+        (len(cells) != width or not any(map(str.strip, cells[1:])))
+        and letters >= _PROSE
+        and not any(FIGURE.fullmatch(cell.strip()) for cell in cells)
     )
 
 
@@ -161,6 +207,14 @@ def _without_comments(text: str) -> str:
         kept.append(f"{bare}\n" if {"date", "close"} <= roles_in(cells) else "\n")
         start = end
     return "".join(kept) + text[start:]
+
+
+def _is_spaced(text: str) -> bool:
+    # Columns with nothing but blanks between them, as in a table of fixed width.
+    top = next((line for line in text[:_SAMPLE].splitlines() if line.strip()), "")
+    return not any(d in top for d in _DELIMITERS) and (
+        {"date", "close"} <= roles_in(top.split())
+    )
 
 
 def _delimiter(text: str) -> str:

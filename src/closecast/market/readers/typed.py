@@ -11,7 +11,8 @@ from jaxtyping import Int, Shaped
 
 from closecast.errors import BarsError
 from closecast.market.bars import COLUMNS, Bars
-from closecast.market.readers.format import NAMES, normal
+from closecast.market.readers.format import normal
+from closecast.market.readers.names import NAMES
 
 
 def typed_bars(table: Any, symbol: str | None) -> Bars | None:  # noqa: ANN401
