@@ -1,12 +1,15 @@
 """The baselines are causal, complete and the same forecasters for everybody."""
 
+import arch  # noqa: F401  threads are set of a BLAS that is loaded
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from threadpoolctl import threadpool_limits
 
 from closecast.market.bars import Bars, from_columns
 from closecast.models.baselines import fit_baselines
+from closecast.testing import random_walk
 from closecast.windows.index import cutoffs_with_targets
 from closecast.windows.leakage import run_leak_tests
 from closecast.windows.spec import WindowSpec
@@ -168,3 +171,19 @@ class TestFitBaselines:
                 rtol=1e-3,
                 atol=1e-6,
             )
+
+
+def test_a_fit_does_not_depend_on_the_threads_of_blas():
+    """A machine of one core and one of many fit the same constants, to the bit."""
+    walk = random_walk(2, 600)
+    cutoffs = cutoffs_with_targets(walk, SPEC)
+    fits = []
+    for threads in (1, 2):
+        with threadpool_limits(threads, "blas"):
+            fits.append(fit_baselines(walk, cutoffs, SPEC))
+
+    for one, other in zip(*fits, strict=True):
+        assert np.array_equal(
+            one.forecast(walk, cutoffs).quantiles,
+            other.forecast(walk, cutoffs).quantiles,
+        )

@@ -6,6 +6,7 @@ and at nothing else. None is tuned to lose.
 
 import numpy as np
 from jaxtyping import Int
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from closecast.market.bars import Bars
 from closecast.models.baselines.drift import Drift
@@ -62,9 +63,12 @@ def fit_baselines(
         TrainingError: There are too few training windows to fit a distribution.
         WindowError: The target of a training window is not in the panel.
     """
+    import arch  # noqa: F401  a BLAS is held only if it has been loaded
+
     plain = (Zero, Drift, MovingAverage, Historical)
     fits = (fit_ewma_t, fit_har_t, fit_garch_t, fit_gjr_t, fit_ridge)
-    return (
-        *(kind(horizon=spec.horizon, calendar=calendar) for kind in plain),
-        *(fit(bars, train_cutoffs, spec, calendar) for fit in fits),
-    )
+    with threadpool_limits(1, "blas"):  # the same sums on a machine of any cores
+        return (
+            *(kind(horizon=spec.horizon, calendar=calendar) for kind in plain),
+            *(fit(bars, train_cutoffs, spec, calendar) for fit in fits),
+        )
