@@ -40,13 +40,13 @@ def random_panel() -> WindowData:
     return WindowData(SPEC, logs, rng.uniform(0.01, 0.03, rows), np.empty((rows, 0)))
 
 
-def member(head: str, batch_size: int, epochs: int, seed: int = 0) -> Member:
+def member(head: str, batch_size: int, epochs: int, **settings: Any) -> Member:
     """Make the network of the lecture: two layers of 50, dropout, batch norm."""
     return Member(
-        name=f"{head}-{seed}",
+        name=f"{head}-{settings.get('seed', 0)}",
         network=NetworkConfig(head=head),
         optimizer=OptimizerConfig(
-            batch_size=batch_size, epochs=epochs, early_stopping=False, seed=seed
+            batch_size=batch_size, epochs=epochs, early_stopping=False, **settings
         ),
         train=np.arange(WINDOWS) + 9,
         validation=np.arange(16) + WINDOWS + 20,
@@ -85,7 +85,7 @@ def per_epoch(engine: Engine, data: WindowData, one: Member) -> dict[str, float]
 def fleet_wall(engine: Engine, data: WindowData, members: int) -> int:
     """Train a fleet; give windows a second by wall."""
     epochs = 4
-    fleet = [member("student_t", 128, epochs, seed) for seed in range(members)]
+    fleet = [member("student_t", 128, epochs, seed=seed) for seed in range(members)]
     start = time.perf_counter()
     engine.train(data, fleet)
     return round(members * epochs * WINDOWS / (time.perf_counter() - start))
@@ -124,16 +124,44 @@ def measured(engine: Engine, data: WindowData, epochs: int) -> dict[str, Any]:
     return {"training": training, "forecasts": forecasts(engine, data)}
 
 
+def peak_gflops(engine: NativeEngine, *, draft: bool = False) -> float:
+    """Probe what a core can do, in billions of operations a second of CPU time."""
+    kernels = engine.kernels
+    return max(kernels.peak_flops(20_000_000, draft) for _ in range(3)) / 1e9
+
+
+def add_shares(training: dict[str, dict[str, float]], gflops: float) -> None:
+    """Set each figure against a peak."""
+    for title, figures in training.items():
+        flops = flops_of_a_window(NetworkConfig(head=title.split(",")[0]))
+        share = figures["windows_per_cpu_s"] * flops / (gflops * 1e9)
+        figures["share_of_peak"] = round(share, 3)
+
+
 def measured_native(name: str, data: WindowData, epochs: int) -> dict[str, Any]:
     """Measure one set of kernels, against the peak of a core."""
     engine = NativeEngine(1, name)
-    peak = max(engine.kernels.peak_flops(20_000_000) for _ in range(3))
+    gflops = peak_gflops(engine)
     result = measured(engine, data, epochs)
-    for title, figures in result["training"].items():
-        flops = flops_of_a_window(NetworkConfig(head=title.split(",")[0]))
-        share = figures["windows_per_cpu_s"] * flops / peak
-        figures["share_of_peak"] = round(share, 3)
-    return {"peak_gflops": round(peak / 1e9, 1), **result}
+    add_shares(result["training"], gflops)
+    return {"peak_gflops": round(gflops, 1), **result}
+
+
+def measured_drafts(data: WindowData, epochs: int) -> dict[str, Any]:
+    """Measure training in bfloat16, against its own peak."""
+    engine = NativeEngine(1)
+    if not engine.kernels.HAS_BFLOAT16:
+        return {"why_not": f"{engine.instruction_set} has no bfloat16"}
+    gflops = peak_gflops(engine, draft=True)
+    training = {
+        f"{head}, batch {batch}": per_epoch(
+            engine, data, member(head, batch, epochs, precision="bfloat16")
+        )
+        for head in HEADS
+        for batch in BATCHES
+    }
+    add_shares(training, gflops)
+    return {"peak_gflops": round(gflops, 1), "training": training}
 
 
 def two_threads(data: WindowData, epochs: int) -> dict[str, Any]:
@@ -162,6 +190,7 @@ def main() -> None:
     result["native_windows_per_wall_s"] = two_threads(data, arguments.epochs)
     for name in supported():
         result[f"native {name}"] = measured_native(name, data, arguments.epochs)
+    result["native, bfloat16"] = measured_drafts(data, arguments.epochs)
     result["torch, one thread"] = measured(TorchEngine(), data, arguments.epochs)
     text = json.dumps(result, indent=2)
     print(text)

@@ -45,9 +45,23 @@ def test_json_holds_the_same_facts(run):
 
     assert facts["kernels"] == list(supported())
     assert facts["instruction_set"] == next(iter(supported()), None)
+    assert ("bfloat16" in facts["precisions"]) == (
+        facts["instruction_set"] == "avx512bf16"
+    )
     assert 1 <= facts["threads"] <= facts["cores"]
     if "avx512" in facts["kernels"]:
         assert "avx512f" in facts["cpu_features"]
+
+
+def test_kernels_without_bfloat16_say_so(run, monkeypatch):
+    """Where drafts are no faster, only float32 is named."""
+    if not supported():
+        pytest.skip("the compiled kernels are not built")
+    monkeypatch.setenv(kernels.OVERRIDE, "baseline")
+
+    _, said = run()
+
+    assert "Precision of the native engine: float32.\n" in said.out
 
 
 def test_the_environment_is_named_as_the_reason(run, monkeypatch):

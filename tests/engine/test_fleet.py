@@ -42,6 +42,7 @@ class TestOptimizerConfig:
             ("patience", 0),
             ("seed", -1),
             ("seed", 2**32),
+            ("precision", "float16"),
         ],
     )
     def test_a_value_out_of_its_range_is_refused(self, name, value):

@@ -216,6 +216,25 @@ class TestTraining:
             last.curve.validation_loss[-1], rel=1e-6
         )
 
+    def test_a_draft_is_close_to_float32_and_not_the_same(self):
+        """Steps are rounded to bfloat16; the last validation is that of the weights."""
+        full, rough = TorchEngine().train(
+            DATA,
+            [
+                member(precision=precision, early_stopping=False)
+                for precision in ("float32", "bfloat16")
+            ],
+        )
+        raw = TorchEngine().outputs(DATA, NETWORK, rough.weights, ROWS[200:])
+        z = torch.as_tensor(DATA.target(ROWS[200:]) / DATA.unit(ROWS[200:])).float()
+
+        assert rough.curve.train_loss != full.curve.train_loss
+        assert rough.curve.train_loss == pytest.approx(full.curve.train_loss, rel=0.01)
+        assert {weight.dtype for weight in rough.weights.values()} == {np.dtype("f4")}
+        assert float(loss("student_t", torch.from_numpy(raw), z)) == pytest.approx(
+            rough.curve.validation_loss[-1], rel=1e-6
+        )
+
     def test_progress_is_told_after_each_epoch(self):
         """A report for each epoch of each member, with its losses."""
         seen = []

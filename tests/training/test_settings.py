@@ -35,6 +35,7 @@ OTHER = {
     "seed": 7,
     "seeds": 3,
     "calibrate": "conformal",
+    "precision": "bfloat16",
     "engine": "torch",
     "device": "cuda:1",
     "validation_start": "2012-01-03",

@@ -26,6 +26,7 @@ def engine(
         sets = ", ".join(facts["kernels"])
         say(f"Instruction set of the native engine: {facts['instruction_set']} "
             f"(of {sets}).")  # fmt: skip
+        say(f"Precision of the native engine: {' or '.join(facts['precisions'])}.")
     else:
         say("Native engine: not built; install closecast where a C++ compiler is.")
     say(f"Threads: {facts['threads']} of {facts['cores']} cores.")
@@ -37,15 +38,21 @@ def _facts(name: str, device: str) -> dict[str, Any]:
     from closecast.engine.choice import decide
     from closecast.engine.native import supported
     from closecast.engine.native.engine import cores
-    from closecast.engine.native.kernels import choose_instruction_set, cpu_features
+    from closecast.engine.native.kernels import (
+        choose_instruction_set,
+        cpu_features,
+        precisions,
+    )
 
     choice, kernels = decide(name, device), supported()
+    chosen = choose_instruction_set() if kernels else None
     return {
         "engine": choice.name,
         "why": choice.why,
         "device": device,
         "kernels": list(kernels),
-        "instruction_set": choose_instruction_set() if kernels else None,
+        "instruction_set": chosen,
+        "precisions": list(precisions(chosen)) if chosen else [],
         "threads": cores() if choice.name == "native" else 1,
         "cores": cores(),
         "cpu_features": list(cpu_features()),

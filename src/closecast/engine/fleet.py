@@ -29,6 +29,8 @@ from closecast.windows.scaling import WindowData
 
 OPTIMIZERS = ("adam", "adamw", "rmsprop", "sgd")
 
+PRECISIONS = ("float32", "bfloat16")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OptimizerConfig:
@@ -52,6 +54,9 @@ class OptimizerConfig:
             and to keep the weights of the best epoch.
         patience: Epochs without a better validation loss before stopping.
         seed: Draws first weights, the order of windows and dropout.
+        precision: What the products of a training step multiply: ``"float32"``, or
+            ``"bfloat16"`` for drafts. Weights, sums, validation and forecasts are
+            float32 either way.
     """
 
     optimizer: str = "adam"
@@ -67,6 +72,7 @@ class OptimizerConfig:
     early_stopping: bool = True
     patience: int = 5
     seed: int = 0
+    precision: str = "float32"
 
     def __post_init__(self) -> None:
         require_choice("optimizer", self.optimizer, OPTIMIZERS)
@@ -92,6 +98,7 @@ class OptimizerConfig:
         require_flag("early_stopping", self.early_stopping)
         require_whole("patience", self.patience, 1, 1_000_000)
         require_whole("seed", self.seed, 0, MAX_SEED)
+        require_choice("precision", self.precision, PRECISIONS)
 
     def rates(self, epoch: int, steps: int) -> Float64[np.ndarray, " step"]:
         """Give the learning rate of each step of an epoch.

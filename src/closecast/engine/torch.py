@@ -254,8 +254,11 @@ def _loss(
     member: Member,
     rows: Int[torch.Tensor, " window"],
 ) -> Float[torch.Tensor, ""]:
-    raw, z = network(*panel.inputs(rows)), panel.targets(rows)
-    return loss(member.network.head, raw, z, member.optimizer.loss)
+    config, device = member.optimizer, panel.device.type
+    draft = config.precision == "bfloat16"
+    with torch.autocast(device, torch.bfloat16, enabled=draft):
+        raw = network(*panel.inputs(rows))
+    return loss(member.network.head, raw.float(), panel.targets(rows), config.loss)
 
 
 @torch.no_grad()

@@ -72,6 +72,8 @@ class Settings:
             mixture of their distributions.
         calibrate: ``"none"``, or ``"conformal"``: intervals are rescaled by what
             they missed on the validation tail and by every close that comes true.
+        precision: What a training step multiplies: ``"float32"``, or ``"bfloat16"``
+            for drafts. Validation and forecasts are float32 either way.
         engine: What trains, as ``closecast.engine.choose_engine`` knows it.
         device: ``"cpu"``, ``"cuda"`` or ``"cuda:1"`` and so on.
         validation_start: Date that ends training, ``YYYY-MM-DD``; None lets the
@@ -104,6 +106,7 @@ class Settings:
     seed: int = 0
     seeds: int = 1
     calibrate: str = "none"
+    precision: str = "float32"
     engine: str = "auto"
     device: str = "cpu"
     validation_start: str | None = None
@@ -216,6 +219,7 @@ class Settings:
             early_stopping=self.early_stopping,
             patience=self.patience,
             seed=self.seed,
+            precision=self.precision,
         )
 
     def to_dict(self) -> dict[str, Any]:

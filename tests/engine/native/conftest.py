@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from closecast.engine.fleet import OptimizerConfig
 from closecast.engine.native import engine as native_engine
 from closecast.engine.native import supported
 from closecast.engine.native.kernels import load_kernels
@@ -38,13 +39,13 @@ class Case:
     data: WindowData
     rows: np.ndarray
     weights: Weights
-    loss: str = "auto"
+    training: OptimizerConfig
 
     def native(self, instruction_set: str, threads: int = 1) -> tuple[Any, Any]:
         """Give the network and the panel in C++."""
         kernels = load_kernels(instruction_set)
         network = native_engine._network(
-            kernels, self.data, self.config, threads, self.loss
+            kernels, self.data, self.config, threads, self.training
         )
         network.load(native_engine._flat(self.config, self.weights))
         return network, native_engine._panel(kernels, self.data)
@@ -80,6 +81,7 @@ def case():
         context_length: int = 10,
         batch: int = 37,
         loss: str = "auto",
+        precision: str = "float32",
         **settings: Any,
     ) -> Case:
         config = NetworkConfig(**{"dropout": 0.0, **settings})
@@ -89,6 +91,7 @@ def case():
         rng = np.random.default_rng(batch)
         inside = np.arange(context_length - 1, ROWS - config.horizon)
         rows = rng.choice(inside, batch, replace=False)
-        return Case(config, data, rows, initial_weights(config, 1), loss)
+        training = OptimizerConfig(loss=loss, precision=precision)
+        return Case(config, data, rows, initial_weights(config, 1), training)
 
     return make

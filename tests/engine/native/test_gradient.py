@@ -106,7 +106,7 @@ def torch_gradient(case, instruction_set, dtype=torch.float64):
         case.config.head,
         masked_forward(network, case, kernels, inputs, state),
         z,
-        case.loss,
+        case.training.loss,
     )
     value.backward()
     slopes = {n: p.grad.double().numpy() for n, p in network.named_parameters()}

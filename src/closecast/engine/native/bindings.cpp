@@ -184,19 +184,22 @@ nb::tuple head_loss(const std::string& name, Flat table, Flat outputs, float z) 
 
 // Multiplications and additions in a second of CPU time of one thread with nothing to
 // wait for: what a figure in CPU time can be a share of.
+template <class P>
 double peak_flops(int64_t rounds) {
   constexpr int chains = 12;
   V sums[chains];
   for (int i = 0; i < chains; ++i) sums[i] = splat(float(i));
-  const V shrink = splat(0.999f), more = splat(0.001f);
+  const volatile typename P::Number one = P::ONES;  // nothing to compute beforehand
+  const typename P::Number factor = one;
+  const typename P::Vector ones = one - typename P::Vector{};
   const std::clock_t start = std::clock();
   for (int64_t round = 0; round < rounds; ++round)
 #pragma GCC unroll 12
-    for (int i = 0; i < chains; ++i) sums[i] = sums[i] * shrink + more;
+    for (int i = 0; i < chains; ++i) sums[i] = P::multiply_add(factor, ones, sums[i]);
   const double elapsed = double(std::clock() - start) / CLOCKS_PER_SEC;
   double total = 0;
   for (const V& s : sums) total += sum(s);
-  return total > 0 ? 2.0 * LANES * chains * double(rounds) / elapsed : 0;
+  return total > 0 ? 2.0 * P::WIDTH * LANES * chains * double(rounds) / elapsed : 0;
 }
 
 // Names of the instruction sets that this processor runs, best first.
@@ -205,8 +208,10 @@ nb::list supported() {
 #if defined(__x86_64__) || defined(__i386__)
   __builtin_cpu_init();
   if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
-      __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl"))
+      __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl")) {
+    if (__builtin_cpu_supports("avx512bf16")) names.append("avx512bf16");
     names.append("avx512");
+  }
   if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
     names.append("avx2");
 #endif
@@ -245,16 +250,17 @@ NB_MODULE(CLOSECAST_MODULE, module) {
           "__init__",
           [](Network* self, int context, int features, int hidden, int layers,
              int horizon, int state, const std::string& loss_name, Flat loss_table,
-             bool batch_norm, float dropout, int threads) {
+             bool batch_norm, float dropout, bool draft, int threads) {
             const Loss loss = loss_named(loss_name);
             const Shape shape{context, features,   hidden, layers,
                               horizon, state,      outputs_per_step(loss),
-                              batch_norm, loss,    dropout};
+                              batch_norm, loss,    dropout, draft};
             new (self) Network(shape, table_of(loss, loss_table), threads);
           },
           nb::kw_only(), nb::arg("context"), nb::arg("features"), nb::arg("hidden"),
           nb::arg("layers"), nb::arg("horizon"), nb::arg("state"), nb::arg("loss"),
-          nb::arg("loss_table"), nb::arg("batch_norm"), nb::arg("dropout"), nb::arg("threads"))
+          nb::arg("loss_table"), nb::arg("batch_norm"), nb::arg("dropout"),
+          nb::arg("draft"), nb::arg("threads"))
       .def("load", &load)
       .def("save", &save)
       .def("set_optimizer",
@@ -269,7 +275,13 @@ NB_MODULE(CLOSECAST_MODULE, module) {
       .def("stop", [](Network& self) { self.stopped = true; });
   module.def("masks", &masks);
   module.def("head_loss", &head_loss);
-  module.def("peak_flops", &peak_flops);
+  module.attr("HAS_BFLOAT16") = HAS_BFLOAT16;
+  module.def(
+      "peak_flops",
+      [](int64_t rounds, bool draft) {
+        return draft ? peak_flops<Draft>(rounds) : peak_flops<Float32>(rounds);
+      },
+      nb::arg("rounds"), nb::arg("draft") = false);
 }
 
 }  // namespace closecast::CLOSECAST_ISA

@@ -11,7 +11,9 @@ namespace closecast::CLOSECAST_ISA {
 struct Weights {
   const float* flat;
   const float* turned;
-  const float* biases;  // input and recurrent bias added up, (L, gates)
+  const float* biases;          // input and recurrent bias added up, (L, gates)
+  const int32_t* pairs;         // of inputs of `flat`, for products of pairs
+  const int32_t* turned_pairs;  // of inputs of `turned`
 };
 
 inline const V* layer_input(const Shape& shape, const Tile& tile, int l, bool drop) {
@@ -34,19 +36,23 @@ CLOSECAST_INLINE void activate(V& i, V& f, V& g, V& o, const V* cell_before, V& 
 }
 
 // One step of one layer.
+template <class P>
 inline void forward_step(const Shape& shape, const Layer& layer, const Weights& weights,
-                         const float* biases, const V* x, bool first, V* gates, V* cell,
+                         const float* biases, const typename P::Vector* x,
+                         const typename P::Vector* before, V* gates, V* cell,
                          V* tanh_cell, V* hidden) {
   const int units = shape.units();
+  const bool first = before == nullptr;
+  const auto* numbers = P::choose(weights.flat, weights.pairs);
   for (int unit = 0; unit < units; unit += UNITS) {
     V sums[4 * UNITS];
 #pragma GCC unroll 20
     for (int r = 0; r < 4 * UNITS; ++r) sums[r] = splat(biases[4 * unit + r]);
-    accumulate(sums, weights.flat + layer.input.at + 4 * unit, layer.input.stride, x,
-               layer.input.inputs);
+    accumulate<P>(sums, numbers + layer.input.at + 4 * unit, layer.input.stride, x,
+                  layer.input.inputs);
     if (!first)
-      accumulate(sums, weights.flat + layer.recurrent.at + 4 * unit,
-                 layer.recurrent.stride, hidden - units, shape.hidden);
+      accumulate<P>(sums, numbers + layer.recurrent.at + 4 * unit,
+                    layer.recurrent.stride, before, shape.hidden);
 #pragma GCC unroll 5
     for (int u = 0; u < UNITS; ++u) {
       V i = sums[u], f = sums[UNITS + u], g = sums[2 * UNITS + u],
@@ -60,6 +66,7 @@ inline void forward_step(const Shape& shape, const Layer& layer, const Weights& 
 }
 
 // All layers and steps; `stream` drops units between layers where training does.
+template <class P>
 inline void forward(const Shape& shape, const Layout& layout, const Weights& weights,
                     Tile& tile, const Stream* stream) {
   const int units = shape.units();
@@ -69,11 +76,15 @@ inline void forward(const Shape& shape, const Layout& layout, const Weights& wei
     const int width = l ? units : shape.features;
     for (int t = 0; t < shape.context; ++t) {
       const size_t step = size_t(l) * shape.context + t, at = step * units;
-      forward_step(shape, layout.layers[l], weights,
-                   weights.biases + size_t(l) * shape.gates(), x + size_t(t) * width,
-                   t == 0, tile.gates.get() + step * shape.gates(),
-                   tile.cell.get() + at, tile.tanh_cell.get() + at,
-                   tile.hidden.get() + at);
+      V* hidden = tile.hidden.get() + at;
+      const Layer& layer = layout.layers[l];
+      forward_step<P>(
+          shape, layer, weights, weights.biases + size_t(l) * shape.gates(),
+          P::pack_rows(x + size_t(t) * width, layer.input.inputs, tile.inputs_packed.get()),
+          t ? P::pack_rows(hidden - units, shape.hidden, tile.hidden_packed.get())
+            : nullptr,
+          tile.gates.get() + step * shape.gates(), tile.cell.get() + at,
+          tile.tanh_cell.get() + at, hidden);
       if (!drop || l + 1 == shape.layers) continue;
       V* masks = tile.masks.get() + at;
       draw_masks(*stream, tile.window_ids, l, t, shape.dropout, masks, shape.hidden);
@@ -116,9 +127,11 @@ inline void add_from_above(const Shape& shape, const Tile& tile, Scratch& scratc
     scratch.d_hidden[u] += drop ? above[u] * masks[u] : above[u];
 }
 
+template <class P>
 inline void backward_layer(const Shape& shape, const Layer& layer,
                            const Weights& weights, Tile& tile, Scratch& scratch, int l) {
   const int units = shape.units(), gates = shape.gates(), steps = shape.context;
+  auto* turned = P::choose(scratch.turned.get(), scratch.turned_packed.get());
   std::fill_n(scratch.d_hidden.get(), units, V{});
   std::fill_n(scratch.d_cell.get(), units, V{});
   for (int t = steps - 1; t >= 0; --t) {
@@ -129,28 +142,33 @@ inline void backward_layer(const Shape& shape, const Layer& layer,
     backward_gates(shape, d_gates, t ? cell - units : nullptr,
                    tile.tanh_cell.get() + step * units, scratch.d_hidden.get(),
                    scratch.d_cell.get());
-    turn(d_gates, gates, scratch.turned.get() + size_t(t) * gates);
+    turn<P>(d_gates, gates, turned + size_t(t) * gates / P::WIDTH);
+    const auto* packed = P::pack_rows(d_gates, 4 * units, scratch.gates_packed.get());
     auto back = [&](const Matrix& m, V* out) {
-      multiply(weights.turned + m.turned_at, m.turned_stride, d_gates, 4 * units,
-               nullptr, out, m.inputs);
+      multiply<P>(P::choose(weights.turned, weights.turned_pairs) + m.turned_at,
+                  m.turned_stride, packed, 4 * units, nullptr, out, m.inputs);
     };
     if (t) back(layer.recurrent, scratch.d_hidden.get());
     if (l) back(layer.input, scratch.d_input.get() + size_t(t) * units);
   }
-  const V* turned = scratch.turned.get();
   float* gradient = scratch.gradient.get();
-  outer(layer_input(shape, tile, l, shape.dropout > 0), l ? units : shape.features,
-        layer.input.inputs, turned, steps, gradient + layer.input.at, gates);
-  outer(tile.hidden.get() + size_t(l) * steps * units, units, shape.hidden,
-        turned + gates, steps - 1, gradient + layer.recurrent.at, gates);
-  add_columns(turned, steps * LANES, gates, gradient + layer.input_bias);
+  auto add = [&](const V* in, int rows, int first, const Matrix& m) {
+    outer<P>(P::pack_lanes(in, (steps - first) * rows, scratch.states_packed.get()),
+             rows, m.inputs, turned + size_t(first) * gates / P::WIDTH, steps - first,
+             gradient + m.at, gates);
+  };
+  add(layer_input(shape, tile, l, shape.dropout > 0), l ? units : shape.features, 0,
+      layer.input);
+  add(tile.hidden.get() + size_t(l) * steps * units, units, 1, layer.recurrent);
+  add_columns<P>(turned, steps, gates, gradient + layer.input_bias);
 }
 
 // The way back from `tile.d_last`; adds to the scratch's gradient.
+template <class P>
 inline void backward(const Shape& shape, const Layout& layout, const Weights& weights,
                      Tile& tile, Scratch& scratch) {
   for (int l = shape.layers - 1; l >= 0; --l)
-    backward_layer(shape, layout.layers[l], weights, tile, scratch, l);
+    backward_layer<P>(shape, layout.layers[l], weights, tile, scratch, l);
 }
 
 }  // namespace closecast::CLOSECAST_ISA

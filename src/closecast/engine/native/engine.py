@@ -19,6 +19,7 @@ from jaxtyping import Float32, Float64, Int
 from closecast.engine.epochs import reporter, train_member
 from closecast.engine.fleet import (
     Member,
+    OptimizerConfig,
     Progress,
     Runner,
     TrainedMember,
@@ -53,7 +54,7 @@ class NativeEngine:
 
         Args:
             threads: Threads to use; by default one for each core.
-            instruction_set: ``"avx512"``, ``"avx2"`` or ``"baseline"``; by default
+            instruction_set: One of ``closecast.engine.native.kernels``; by default
                 the best that runs here.
 
         Raises:
@@ -74,6 +75,7 @@ class NativeEngine:
         """Train every member; see ``closecast.engine.fleet.Engine``."""
         for member in members:
             require_fit(data, member.network)
+            self._require_precision(member)
             for rows in (member.train, member.validation):
                 _require_inside(data, rows, data.spec.horizon)
         if not members:
@@ -107,6 +109,15 @@ class NativeEngine:
     ) -> Runner:
         """Make a network ready; see ``closecast.engine.fleet.Engine``."""
         return self._prepared(data, network, weights, self.threads)
+
+    def _require_precision(self, member: Member) -> None:
+        wanted = member.optimizer.precision
+        if wanted == "bfloat16" and not self.kernels.HAS_BFLOAT16:
+            raise SettingError(
+                "Expected precision float32 with kernels that have no bfloat16, got "
+                f"{wanted!r} (member {member.name}, instruction set "
+                f"{self.instruction_set}). Choose float32, or engine torch."
+            )
 
     def _prepared(
         self, data: WindowData, network: NetworkConfig, weights: Weights, threads: int
@@ -210,7 +221,7 @@ class _Trainee:
         self.fleet, self.network, self.seed = fleet, network, config.seed
         self.validation = _rows(member.validation)
         self.native = _network(
-            fleet.kernels, fleet.data, network, fleet.threads, config.loss
+            fleet.kernels, fleet.data, network, fleet.threads, config
         )
         self.native.load(_flat(network, initial_weights(network, config.seed)))
         self.native.set_optimizer(
@@ -261,9 +272,10 @@ def _network(
     data: WindowData,
     config: NetworkConfig,
     threads: int,
-    loss: str = "auto",
+    training: OptimizerConfig | None = None,
 ) -> Any:  # noqa: ANN401
-    name, table = _loss(config.head, loss)
+    training = training or OptimizerConfig()
+    name, table = _loss(config.head, training.loss)
     return kernels.Network(
         context=data.spec.context_length,
         features=config.input_size,
@@ -275,6 +287,7 @@ def _network(
         loss_table=table,
         batch_norm=config.batch_norm,
         dropout=config.dropout,
+        draft=training.precision == "bfloat16",
         threads=threads,
     )
 

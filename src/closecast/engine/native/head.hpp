@@ -36,8 +36,8 @@ inline void forward_head(const Shape& shape, const Layout& layout,
     tile.summary[u] = drop ? y * masks[u] : y;
   }
   auto linear = [&](const Matrix& m, size_t bias, const V* in, V* out) {
-    multiply(weights.flat + m.at, m.stride, in, m.inputs, weights.flat + bias, out,
-             m.outputs);
+    multiply<Float32>(weights.flat + m.at, m.stride, in, m.inputs, weights.flat + bias,
+                      out, m.outputs);
   };
   linear(layout.hidden, layout.hidden_bias, tile.summary.get(), tile.head.get());
   for (int r = 0; r < shape.head(); ++r) tile.head[r] = at_least(0.0f, tile.head[r]);
@@ -67,11 +67,12 @@ inline void backward_head(const Shape& shape, const Layout& layout,
   float* gradient = scratch.gradient.get();
   V* turned = scratch.turned.get();
   auto back = [&](const Matrix& m, size_t bias, const V* in, const V* d_out, V* d_in) {
-    turn(d_out, m.stride, turned);
-    outer(in, 0, m.inputs, turned, 1, gradient + m.at, m.stride);
-    add_columns(turned, LANES, m.stride, gradient + bias);
-    multiply(weights.turned + m.turned_at, m.turned_stride, d_out, m.outputs, nullptr,
-             d_in, m.inputs);
+    turn<Float32>(d_out, m.stride, turned);
+    outer<Float32>(reinterpret_cast<const float*>(in), m.inputs, m.inputs, turned, 1,
+                   gradient + m.at, m.stride);
+    add_columns<Float32>(turned, 1, m.stride, gradient + bias);
+    multiply<Float32>(weights.turned + m.turned_at, m.turned_stride, d_out, m.outputs,
+                      nullptr, d_in, m.inputs);
   };
   V *d_head = scratch.d_head.get(), *d_summary = scratch.d_summary.get();
   back(layout.out, layout.out_bias, tile.head.get(), scratch.d_out.get(), d_head);

@@ -5,9 +5,10 @@ import importlib.util
 import os
 from typing import Any
 
+from closecast.engine.fleet import PRECISIONS
 from closecast.errors import MissingExtraError, SettingError
 
-INSTRUCTION_SETS = ("avx512", "avx2", "baseline")
+INSTRUCTION_SETS = ("avx512bf16", "avx512", "avx2", "baseline")
 """Best first; the baseline runs everywhere."""
 
 OVERRIDE = "CLOSECAST_ENGINE_ISA"
@@ -71,6 +72,18 @@ def choose_instruction_set(name: str | None = None) -> str:
             f"got {wanted!r}. Unset {OVERRIDE} to take the best."
         )
     return wanted
+
+
+def precisions(name: str) -> tuple[str, ...]:
+    """List the precisions that kernels train in.
+
+    Args:
+        name: From ``choose_instruction_set``.
+
+    Returns:
+        Names from ``closecast.engine.fleet.PRECISIONS``.
+    """
+    return PRECISIONS if _module(name).HAS_BFLOAT16 else PRECISIONS[:1]
 
 
 def load_kernels(name: str) -> Any:  # noqa: ANN401 - a compiled module

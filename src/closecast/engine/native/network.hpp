@@ -28,6 +28,12 @@ class Network {
         biases_(size_t(shape.layers) * shape.gates()),
         single_(shape),
         pool_(threads) {
+    if (shape.draft && !HAS_BFLOAT16)
+      throw std::invalid_argument("Expected float32, got bfloat16, which is not here.");
+    if (shape.draft) {
+      pairs_ = Buffer<int32_t>(layout_.size);
+      turned_pairs_ = Buffer<int32_t>(layout_.turned_size);
+    }
     for (Buffer<float>* b : {&moments_.mean, &moments_.inverse})
       *b = Buffer<float>(shape.units());
     for (int i = 0; i < threads; ++i) readers_.emplace_back(shape);
@@ -43,7 +49,12 @@ class Network {
   // Call after the weights were written to.
   void refresh() {
     pool_.run(int(matrices_.size()), [&](int i) {
-      turn_matrix(matrices_[i], flat_.get(), turned_.get());
+      const Matrix& m = matrices_[i];
+      turn_matrix(m, flat_.get(), turned_.get());
+      if (!shape_.draft) return;
+      pack_matrix(flat_.get() + m.at, m.inputs, m.stride, pairs_.get() + m.at);
+      pack_matrix(turned_.get() + m.turned_at, m.stride, m.turned_stride,
+                  turned_pairs_.get() + m.turned_at);
     });
     for (int l = 0; l < shape_.layers; ++l)
       for (int r = 0; r < 4 * shape_.units(); ++r)
@@ -65,35 +76,8 @@ class Network {
   // Mean loss of a batch; its gradient is left in the first part.
   double differentiate(const Panel& panel, const int64_t* rows, int count,
                        Stream stream) {
-    const int tiles = (count + LANES - 1) / LANES;
-    const int parts = std::min(tiles, PARTS);
-    while (int(tiles_.size()) < tiles) tiles_.emplace_back(shape_);
-    while (int(parts_.size()) < parts) parts_.emplace_back(shape_, layout_);
-    const Weights weights = view();
-    pool_.run(tiles, [&](int i) {
-      const int64_t* first = rows + size_t(i) * LANES;
-      tiles_[i].read(shape_, panel, first, std::min(LANES, count - i * LANES));
-      tiles_[i].read_targets(shape_, panel, first);
-      forward(shape_, layout_, weights, tiles_[i], &stream);
-    });
-    if (shape_.batch_norm) measure_batch(tiles, count);
-    const float factor = 1.0f / (float(count) * shape_.horizon);
-    pool_.run(parts, [&](int part) {
-      std::fill_n(parts_[part].gradient.get(), layout_.trained, 0.0f);
-    });
-    each_part(tiles, parts, [&](Tile& tile, Scratch& scratch) {
-      forward_head(shape_, layout_, weights, moments_, tile, &stream);
-      tile.loss = tile_loss(shape_, loss_table_, tile, factor, scratch.d_out.get());
-      backward_head(shape_, layout_, weights, tile, scratch);
-    });
-    if (shape_.batch_norm) backward_norm(tiles, count);
-    each_part(tiles, parts, [&](Tile& tile, Scratch& scratch) {
-      backward(shape_, layout_, weights, tile, scratch);
-    });
-    add_parts(parts);
-    double total = 0;
-    for (int i = 0; i < tiles; ++i) total += tiles_[i].loss;
-    return total / (double(count) * shape_.horizon);
+    return shape_.draft ? differentiate_by<Draft>(panel, rows, count, stream)
+                        : differentiate_by<Float32>(panel, rows, count, stream);
   }
 
   // A step of the optimiser on the gradient that was left.
@@ -135,7 +119,7 @@ class Network {
       for (int64_t i = next++; i < tiles; i = next++) {
         const int64_t* first = rows + i * LANES;
         tile.read(shape_, panel, first, int(std::min<int64_t>(LANES, count - i * LANES)));
-        forward(shape_, layout_, weights, tile, nullptr);
+        forward<Float32>(shape_, layout_, weights, tile, nullptr);
         forward_head(shape_, layout_, weights, moments_, tile, nullptr);
         if (out) write(tile, out + i * LANES * shape_.outputs());
         if (!losses) continue;
@@ -148,7 +132,43 @@ class Network {
   std::atomic<bool> stopped{false};
 
  private:
-  Weights view() const { return {flat_.get(), turned_.get(), biases_.get()}; }
+  Weights view() const {
+    return {flat_.get(), turned_.get(), biases_.get(), pairs_.get(), turned_pairs_.get()};
+  }
+
+  template <class P>
+  double differentiate_by(const Panel& panel, const int64_t* rows, int count,
+                          Stream stream) {
+    const int tiles = (count + LANES - 1) / LANES;
+    const int parts = std::min(tiles, PARTS);
+    while (int(tiles_.size()) < tiles) tiles_.emplace_back(shape_);
+    while (int(parts_.size()) < parts) parts_.emplace_back(shape_, layout_);
+    const Weights weights = view();
+    pool_.run(tiles, [&](int i) {
+      const int64_t* first = rows + size_t(i) * LANES;
+      tiles_[i].read(shape_, panel, first, std::min(LANES, count - i * LANES));
+      tiles_[i].read_targets(shape_, panel, first);
+      forward<P>(shape_, layout_, weights, tiles_[i], &stream);
+    });
+    if (shape_.batch_norm) measure_batch(tiles, count);
+    const float factor = 1.0f / (float(count) * shape_.horizon);
+    pool_.run(parts, [&](int part) {
+      std::fill_n(parts_[part].gradient.get(), layout_.trained, 0.0f);
+    });
+    each_part(tiles, parts, [&](Tile& tile, Scratch& scratch) {
+      forward_head(shape_, layout_, weights, moments_, tile, &stream);
+      tile.loss = tile_loss(shape_, loss_table_, tile, factor, scratch.d_out.get());
+      backward_head(shape_, layout_, weights, tile, scratch);
+    });
+    if (shape_.batch_norm) backward_norm(tiles, count);
+    each_part(tiles, parts, [&](Tile& tile, Scratch& scratch) {
+      backward<P>(shape_, layout_, weights, tile, scratch);
+    });
+    add_parts(parts);
+    double total = 0;
+    for (int i = 0; i < tiles; ++i) total += tiles_[i].loss;
+    return total / (double(count) * shape_.horizon);
+  }
 
   // The tiles of each part, last ones first: what forward left last is still in the
   // cache.
@@ -260,6 +280,7 @@ class Network {
   Layout layout_;
   std::vector<Matrix> matrices_;
   Buffer<float> flat_, turned_, biases_;
+  Buffer<int32_t> pairs_, turned_pairs_;
   Optimizer optimizer_;
   Moments moments_;
   std::vector<float> batch_variance_;

@@ -41,6 +41,7 @@ struct Shape {
   bool batch_norm;
   Loss loss;
   float dropout;
+  bool draft;  // the LSTM is trained by products of bfloat16
 
   int units() const { return round_up(hidden, UNITS); }  // idle ones stay 0
   int gates() const { return round_up(4 * units(), LANES); }

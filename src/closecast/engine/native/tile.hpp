@@ -28,6 +28,9 @@ class Tile {
         size_t(shape.horizon),
         size_t(shape.units())};
     for (size_t i = 0; i < std::size(sizes); ++i) *buffers[i] = Buffer<V>(sizes[i]);
+    if (!shape.draft) return;
+    inputs_packed = Buffer<I>(std::max(shape.features, shape.units()));
+    hidden_packed = Buffer<I>(shape.units());
   }
 
   // Read the windows that end at `rows`; idle lanes are 0.
@@ -70,6 +73,7 @@ class Tile {
   Buffer<V> summary_masks, d_last;    // (units)
   Buffer<V> summary, head, out;       // the head's input, hidden layer and output
   Buffer<V> target;                   // (H)
+  Buffer<I> inputs_packed, hidden_packed;  // of one step
 };
 
 // What one thread needs for the way back, and the gradient that it adds up.
@@ -83,10 +87,17 @@ struct Scratch {
         d_cell(shape.units()),
         d_summary(round_up(shape.summary(), UNITS)),
         d_head(layout.hidden.stride),
-        d_out(layout.out.stride) {}
+        d_out(layout.out.stride) {
+    if (!shape.draft) return;
+    const size_t steps = shape.context;
+    turned_packed = Buffer<I>(steps * shape.gates() / 2);
+    gates_packed = Buffer<I>(shape.gates() / 2);
+    states_packed = Buffer<I>(steps * std::max(shape.features, shape.units()) / 2 + 1);
+  }
 
   Buffer<float> gradient;
   Buffer<V> turned, d_input, d_hidden, d_cell, d_summary, d_head, d_out;
+  Buffer<I> turned_packed, gates_packed, states_packed;
 };
 
 }  // namespace closecast::CLOSECAST_ISA

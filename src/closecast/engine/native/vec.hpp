@@ -150,29 +150,31 @@ CLOSECAST_INLINE double sum(V x) {
   return total;
 }
 
-template <size_t... i>
-CLOSECAST_INLINE V interleave_low(V a, V b, std::index_sequence<i...>) {
+template <class Vector, size_t... i>
+CLOSECAST_INLINE Vector interleave_low(Vector a, Vector b, std::index_sequence<i...>) {
   return __builtin_shufflevector(a, b, (i / 2 + i % 2 * LANES)...);
 }
 
-template <size_t... i>
-CLOSECAST_INLINE V interleave_high(V a, V b, std::index_sequence<i...>) {
+template <class Vector, size_t... i>
+CLOSECAST_INLINE Vector interleave_high(Vector a, Vector b, std::index_sequence<i...>) {
   return __builtin_shufflevector(a, b, (LANES / 2 + i / 2 + i % 2 * LANES)...);
 }
 
-// LANES rows to LANES columns: as many perfect shuffles as LANES has bits.
-CLOSECAST_INLINE void transpose(V (&rows)[LANES]) {
+// Rows to columns: as many perfect shuffles as LANES has bits. Half as many rows of
+// pairs, two rows in each, become half as many columns of pairs.
+template <class Vector, int N>
+CLOSECAST_INLINE void transpose(Vector (&rows)[N]) {
   constexpr auto lanes = std::make_index_sequence<LANES>{};
 #pragma GCC unroll 8
   for (int round = 1; round < LANES; round *= 2) {
-    V next[LANES];
+    Vector next[N];
 #pragma GCC unroll 16
-    for (int i = 0; i < LANES / 2; ++i) {
-      next[2 * i] = interleave_low(rows[i], rows[i + LANES / 2], lanes);
-      next[2 * i + 1] = interleave_high(rows[i], rows[i + LANES / 2], lanes);
+    for (int i = 0; i < N / 2; ++i) {
+      next[2 * i] = interleave_low(rows[i], rows[i + N / 2], lanes);
+      next[2 * i + 1] = interleave_high(rows[i], rows[i + N / 2], lanes);
     }
 #pragma GCC unroll 16
-    for (int i = 0; i < LANES; ++i) rows[i] = next[i];
+    for (int i = 0; i < N; ++i) rows[i] = next[i];
   }
 }
 
