@@ -11,15 +11,13 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from closecast.errors import MissingExtraError
-from closecast.forecast import Forecast
 from closecast.market.bars import Bars
 from closecast.models.baselines.location_scale import (
     last_seen,
-    location_scale_forecast,
 )
+from closecast.models.baselines.student_t import StudentT
 from closecast.models.baselines.tails import (
     fit_tails,
-    student_t_shape,
     training_targets,
 )
 from closecast.windows.spec import WindowSpec
@@ -39,19 +37,13 @@ LEAST_CURVATURE = 1e-3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Boosting:
+class Boosting(StudentT):
     """Mean 0, log spread from trees over the states, Student-t.
 
     Attributes:
         spec: Shape of a window; only its horizon matters here.
         states: Groups of states, as the setting names them.
         trees: LightGBM's text of each step's model.
-        degrees_of_freedom: Of the Student-t, one for each step.
-        factors: Spread of each step in units of what the trees expect.
-        first_date: First bar fitted to, ISO.
-        last_date: Last bar fitted to, ISO.
-        calendar: Which sessions target dates are taken from.
-        name: What tables call it.
 
     Source: Ke and others (2017), LightGBM; Friedman (2001),
     doi:10.1214/aos/1013203451.
@@ -60,35 +52,17 @@ class Boosting:
     spec: WindowSpec
     states: str
     trees: tuple[str, ...]
-    degrees_of_freedom: tuple[float, ...]
-    factors: tuple[float, ...]
-    first_date: str
-    last_date: str
-    calendar: str = "auto"
     name: str = "boosting"
 
-    def forecast(self, bars: Bars, cutoffs: Int[np.ndarray, " window"]) -> Forecast:
-        """Forecast a spread around the last close at each cutoff.
-
-        Args:
-            bars: The panel.
-            cutoffs: Rows of the last known bars.
-
-        Returns:
-            One window for each cutoff, in the same order.
-
-        Raises:
-            MissingExtraError: LightGBM is not installed.
-        """
+    def expected(
+        self, bars: Bars, cutoffs: Int[np.ndarray, " window"]
+    ) -> Float[np.ndarray, "window horizon"]:
+        """Expect what the trees make of the states, in units of the window."""
         lightgbm = _lightgbm()
         data = with_states(bars, self.spec, self.states)
         boosters = [lightgbm.Booster(model_str=text) for text in self.trees]
         expected = _expected(boosters, data.state[cutoffs])
-        spread = data.unit(cutoffs) * expected * np.asarray(self.factors)
-        shape = student_t_shape(self.degrees_of_freedom)
-        return location_scale_forecast(
-            bars, cutoffs, self.calendar, np.zeros_like(spread), spread, shape
-        )
+        return np.asarray(data.unit(cutoffs) * expected)
 
 
 def fit_boosting(

@@ -9,16 +9,14 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Int
 
-from closecast.forecast import Forecast
 from closecast.market.bars import Bars
 from closecast.models.baselines.location_scale import (
     last_seen,
-    location_scale_forecast,
 )
+from closecast.models.baselines.student_t import StudentT
 from closecast.models.baselines.tails import (
     fit_tails,
     require_targets,
-    student_t_shape,
 )
 from closecast.windows.scaling import gather_targets, log_table, volatility
 from closecast.windows.spec import WindowSpec
@@ -30,42 +28,19 @@ HALF_LIFE = math.log(0.5) / math.log(DECAY)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class EwmaT:
+class EwmaT(StudentT):
     """Mean 0, EWMA volatility x sqrt(step) x factor, Student-t.
-
-    Attributes:
-        degrees_of_freedom: Of the Student-t, one for each step.
-        factors: Spread of each step in units of volatility x sqrt(step).
-        first_date: First bar fitted to, ISO.
-        last_date: Last bar fitted to, ISO.
-        calendar: Which sessions target dates are taken from.
-        name: What tables call it.
 
     Source: J.P. Morgan, RiskMetrics Technical Document (1996), section 5.2.
     """
 
-    degrees_of_freedom: tuple[float, ...]
-    factors: tuple[float, ...]
-    first_date: str
-    last_date: str
-    calendar: str = "auto"
     name: str = "ewma_t"
 
-    def forecast(self, bars: Bars, cutoffs: Int[np.ndarray, " window"]) -> Forecast:
-        """Forecast a spread around the last close at each cutoff.
-
-        Args:
-            bars: The panel.
-            cutoffs: Rows of the last known bars.
-
-        Returns:
-            One window for each cutoff, in the same order.
-        """
-        spread = _unit(bars, cutoffs, len(self.factors)) * np.asarray(self.factors)
-        shape = student_t_shape(self.degrees_of_freedom)
-        return location_scale_forecast(
-            bars, cutoffs, self.calendar, np.zeros_like(spread), spread, shape
-        )
+    def expected(
+        self, bars: Bars, cutoffs: Int[np.ndarray, " window"]
+    ) -> Float[np.ndarray, "window horizon"]:
+        """Expect the volatility of now, over more sessions."""
+        return _unit(bars, cutoffs, len(self.factors))
 
 
 def fit_ewma_t(

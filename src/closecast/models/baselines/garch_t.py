@@ -1,9 +1,8 @@
 """GARCH(1,1) and GJR with a Student-t: the econometrician's baselines.
 
 Parameters are fitted on the training block alone, symbol by symbol; the variance is
-then filtered forward over all bars. Fitting is what costs: of a large panel
-``MAX_FITTED`` symbols are fitted, and the others take the median of their parameters
-with a variance level of their own.
+then filtered forward over all bars. A symbol that is too short for a fit takes the
+median of the others' parameters with a variance level of its own.
 """
 
 from collections.abc import Sequence
@@ -12,19 +11,17 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Int
 
-from closecast.forecast import Forecast
 from closecast.market.bars import Bars
+from closecast.models.baselines.garch_fit import Reaction, fit_reaction
 from closecast.models.baselines.location_scale import (
-    expanding_moments,
     last_seen,
-    location_scale_forecast,
 )
+from closecast.models.baselines.student_t import StudentT
 from closecast.models.baselines.tails import (
     fit_tails,
-    student_t_shape,
     training_targets,
 )
-from closecast.windows.scaling import MIN_VOLATILITY
+from closecast.windows.scaling import MIN_VOLATILITY, volatility
 from closecast.windows.spec import WindowSpec
 
 MIN_RETURNS = 250
@@ -33,35 +30,9 @@ MIN_RETURNS = 250
 MAX_RETURNS = 2500
 """The newest training returns that a symbol is fitted to, ten years."""
 
-MAX_FITTED = 100
-"""Symbols fitted one by one; some 30 ms each."""
-
-MAX_PERSISTENCE = 0.999
-"""Above it a variance does not come back within a lifetime."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reaction:
-    """How a variance answers to a return.
-
-    The variance of a session is ``level * (1 - persistence) + (shock + fall * [r < 0])
-    * r**2 + memory * last``, with the last session's return r and variance.
-
-    Attributes:
-        shock: Weight of the last squared return, alpha.
-        fall: Its further weight after a fall, gamma; 0 in a GARCH.
-        memory: Weight of the last variance, beta.
-    """
-
-    shock: float
-    fall: float
-    memory: float
-
-    @property
-    def persistence(self) -> float:
-        """Share of a variance's distance from its level that is left a session on."""
-        return min(self.shock + self.fall / 2 + self.memory, MAX_PERSISTENCE)
-
+LEVEL_HALF_LIFE = 60
+"""Sessions after which a return counts half in the level of a symbol that was not
+fitted: a coin's first weeks would stay in an average of all returns for years."""
 
 TEXTBOOK = Reaction(shock=0.06, fall=0.0, memory=0.92)
 TEXTBOOK_GJR = Reaction(shock=0.03, fall=0.06, memory=0.92)
@@ -69,7 +40,7 @@ TEXTBOOK_GJR = Reaction(shock=0.03, fall=0.06, memory=0.92)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class GarchT:
+class GarchT(StudentT):
     """Mean 0, GARCH variance summed over the steps, Student-t.
 
     The tails of each step are fitted to the training windows of all symbols, since a
@@ -77,14 +48,8 @@ class GarchT:
 
     Attributes:
         reactions: Symbol, level of the variance and reaction of those fitted.
-        pooled: Reaction of every other symbol; its level is the mean square of its
-            returns so far.
-        degrees_of_freedom: Of the Student-t, one for each step.
-        factors: Spread of each step in units of the filtered standard deviation.
-        first_date: First bar fitted to, ISO.
-        last_date: Last bar fitted to, ISO.
-        calendar: Which sessions target dates are taken from.
-        name: What tables call it.
+        pooled: Reaction of every other symbol; its level is the square of its slow
+            volatility.
 
     Source: Bollerslev (1987), A conditionally heteroskedastic time series model,
     doi:10.2307/1925546; Glosten, Jagannathan and Runkle (1993),
@@ -93,30 +58,14 @@ class GarchT:
 
     reactions: tuple[tuple[str, float, Reaction], ...]
     pooled: Reaction
-    degrees_of_freedom: tuple[float, ...]
-    factors: tuple[float, ...]
-    first_date: str
-    last_date: str
-    calendar: str = "auto"
     name: str = "garch_t"
 
-    def forecast(self, bars: Bars, cutoffs: Int[np.ndarray, " window"]) -> Forecast:
-        """Forecast a spread around the last close at each cutoff.
-
-        Args:
-            bars: The panel.
-            cutoffs: Rows of the last known bars.
-
-        Returns:
-            One window for each cutoff, in the same order.
-        """
-        deviation = _deviations(
+    def expected(
+        self, bars: Bars, cutoffs: Int[np.ndarray, " window"]
+    ) -> Float[np.ndarray, "window horizon"]:
+        """Expect the filtered variance, on its way back to its level."""
+        return _deviations(
             bars, cutoffs, len(self.factors), self.reactions, self.pooled
-        )
-        spread = deviation * np.asarray(self.factors)
-        shape = student_t_shape(self.degrees_of_freedom)
-        return location_scale_forecast(
-            bars, cutoffs, self.calendar, np.zeros_like(spread), spread, shape
         )
 
 
@@ -128,7 +77,7 @@ def fit_garch_t(
     *,
     falls: bool = False,
 ) -> GarchT:
-    """Fit reactions by arch's likelihood, and pooled tails.
+    """Fit the reaction of every symbol that is long enough, and pooled tails.
 
     Args:
         bars: The panel.
@@ -172,11 +121,8 @@ def _fit_symbols(
     # The newest row seen of each symbol; -1 for a symbol without training windows.
     newest = np.full(len(bars.symbols), -1)
     np.maximum.at(newest, bars.symbol_ids[seen], seen)
-    long = np.flatnonzero(newest - bars.offsets[:-1] >= MIN_RETURNS)
-    if len(long) > MAX_FITTED:
-        long = long[np.linspace(0, len(long) - 1, MAX_FITTED).astype(int)]
     fitted = []
-    for place in long:
+    for place in np.flatnonzero(newest - bars.offsets[:-1] >= MIN_RETURNS):
         start = max(int(bars.offsets[place]), int(newest[place]) - MAX_RETURNS)
         returns = np.diff(np.log(bars.close[start : newest[place] + 1]))
         found = _fit_returns(returns, falls=falls)
@@ -188,34 +134,13 @@ def _fit_symbols(
 def _fit_returns(
     returns: Float[np.ndarray, " session"], *, falls: bool
 ) -> tuple[float, Reaction] | None:
-    # None where prices stand still or the likelihood has no maximum.
-    from arch import arch_model
-
+    # None where prices stand still.
     deviation = float(np.sqrt(np.mean(returns**2)))
     if deviation < MIN_VOLATILITY or np.mean(returns == 0) > 0.5:  # noqa: PLR2004
         return None
-    model = arch_model(
-        # rounded, so that another currency's rounding leads to the same optimum
-        np.round(returns / deviation, 9),
-        mean="Zero",
-        vol="GARCH",
-        p=1,
-        o=int(falls),
-        q=1,
-        dist="t",
-        rescale=False,
-    )
-    result = model.fit(disp="off", show_warning=False)
-    found = dict(result.params)
-    if result.convergence_flag != 0 or not np.all(np.isfinite(list(found.values()))):
-        return None
-    reaction = Reaction(
-        shock=float(found["alpha[1]"]),
-        fall=float(found.get("gamma[1]", 0.0)),
-        memory=float(found["beta[1]"]),
-    )
-    level = float(found["omega"]) / (1 - reaction.persistence) * deviation**2
-    return max(level, MIN_VOLATILITY**2), reaction
+    # rounded, so that another currency's rounding leads to the same optimum
+    level, reaction = fit_reaction(np.round(returns / deviation, 9), falls=falls)
+    return max(level * deviation**2, MIN_VOLATILITY**2), reaction
 
 
 def _median(reactions: Sequence[Reaction], otherwise: Reaction) -> Reaction:
@@ -235,7 +160,7 @@ def _deviations(
 ) -> Float[np.ndarray, "window horizon"]:
     # Standard deviation of the return over h sessions, as known at each cutoff.
     known = {symbol: (level, reaction) for symbol, level, reaction in reactions}
-    levels = expanding_moments(bars)[1] ** 2
+    levels = volatility(bars, LEVEL_HALF_LIFE) ** 2
     ahead = np.empty(len(bars))
     persistence = np.empty(len(bars.symbols))
     for place, (symbol, start, end) in enumerate(bars):

@@ -9,15 +9,13 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Int
 
-from closecast.forecast import Forecast
 from closecast.market.bars import Bars
 from closecast.models.baselines.location_scale import (
     last_seen,
-    location_scale_forecast,
 )
+from closecast.models.baselines.student_t import StudentT
 from closecast.models.baselines.tails import (
     fit_tails,
-    student_t_shape,
     training_targets,
 )
 from closecast.windows.scaling import PRIOR_VOLATILITY
@@ -32,7 +30,7 @@ LOG_SPREAD_BOUNDS = (-12.0, 2.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class HarT:
+class HarT(StudentT):
     """Mean 0, spread from three averages of the log range, Student-t.
 
     One set of coefficients for all symbols: logs of ranges carry from one to another.
@@ -40,42 +38,20 @@ class HarT:
     Attributes:
         coefficients: For each step the constant and the weights of the day, week and
             month in the log of the mean squared range to come.
-        degrees_of_freedom: Of the Student-t, one for each step.
-        factors: Spread of each step in units of the expected range x sqrt(step).
-        first_date: First bar fitted to, ISO.
-        last_date: Last bar fitted to, ISO.
-        calendar: Which sessions target dates are taken from.
-        name: What tables call it.
 
     Source: Corsi (2009), doi:10.1093/jjfinec/nbp001, equation 8; Parkinson (1980),
     The extreme value method for estimating the variance, doi:10.1086/296071.
     """
 
     coefficients: tuple[tuple[float, ...], ...]
-    degrees_of_freedom: tuple[float, ...]
-    factors: tuple[float, ...]
-    first_date: str
-    last_date: str
-    calendar: str = "auto"
     name: str = "har_t"
 
-    def forecast(self, bars: Bars, cutoffs: Int[np.ndarray, " window"]) -> Forecast:
-        """Forecast a spread around the last close at each cutoff.
-
-        Args:
-            bars: The panel.
-            cutoffs: Rows of the last known bars.
-
-        Returns:
-            One window for each cutoff, in the same order.
-        """
+    def expected(
+        self, bars: Bars, cutoffs: Int[np.ndarray, " window"]
+    ) -> Float[np.ndarray, "window horizon"]:
+        """Expect the range that day, week and month tell, over more sessions."""
         averages = _log_averages(squared_range(bars), bars, cutoffs)
-        expected = _expected(averages, np.asarray(self.coefficients))
-        spread = expected * np.asarray(self.factors)
-        shape = student_t_shape(self.degrees_of_freedom)
-        return location_scale_forecast(
-            bars, cutoffs, self.calendar, np.zeros_like(spread), spread, shape
-        )
+        return _expected(averages, np.asarray(self.coefficients))
 
 
 def fit_har_t(
