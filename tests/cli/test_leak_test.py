@@ -43,7 +43,7 @@ def test_an_honest_function_passes(run):
     code, output = run("last")
 
     assert code == 0
-    assert output.out.count("passed  ") == 4
+    assert output.out.count("passed  ") == 5
 
 
 def test_a_leak_is_an_alarm(run):

@@ -111,7 +111,7 @@ def test_the_evaluation_stands_beside_the_baselines(fitted, bars):
 
     assert {row["model"] for row in rows} == {
         *("closecast", "zero", "drift", "moving_average", "historical"),
-        *("ewma_t", "har_t", "garch_t", "gjr_t", "ridge"),
+        *("ewma_t", "har_t", "garch_t", "gjr_t", "ridge", "permuted"),
     }
     assert {row["horizon"] for row in rows} == {1, 2, 3, 4, 5}
     assert "no evidence of skill in the mean" in evaluation.verdict.lower()

@@ -142,6 +142,22 @@ def test_a_statistic_of_the_whole_frame_is_caught(bars):
     assert "% of the last close" in results[0].detail
 
 
+def test_skill_where_there_can_be_none_is_caught(bars):
+    """Sessions dealt out anew cannot be foreseen by the past alone."""
+
+    def peeks(frame, cutoffs):
+        later = frame.groupby("symbol")["close"].shift(-1).fillna(frame["close"])
+        return table(at(frame.assign(close=later), cutoffs))
+
+    results = {one.name: one for one in leak_test(peeks, random_walk(2, 250))}
+
+    assert results["label_shuffle"].passed is False
+    honest = {one.name: one for one in leak_test(persistence, random_walk(2, 250))}
+    assert honest["label_shuffle"].passed is True
+    short = {one.name: one for one in leak_test(persistence, bars)}
+    assert "over 23 dates" in short["label_shuffle"].detail
+
+
 def test_an_answer_from_memory_is_caught(bars):
     """A table by name and date cannot serve renamed symbols."""
     assert "relabelling" in failed(leak_test(Remembers(bars), bars))

@@ -379,11 +379,12 @@ def _forecasts(
     baselines = fit_baselines(
         bars, trained.split.train, settings.window_spec, settings.calendar
     )
+    permuted = [] if fitted.permuted is None else [fitted.permuted]
     cut = str(trained.split.validation_start)
     require_no_leak([scaler_audit(fitted_on(baselines), cut)])
     return {
         one.name: as_stored(one.forecast(bars, test))
-        for one in (fitted.voice, *baselines)
+        for one in (fitted.voice, *baselines, *permuted)
     }
 
 
@@ -400,7 +401,9 @@ def _judged(
         [block.number for block in blocks], [len(block.split.test) for block in blocks]
     )
     forecasts = {
-        name: concatenated([part[name] for part in parts]) for name in parts[0]
+        name: concatenated([part[name] for part in parts])
+        for name in parts[0]
+        if all(name in part for part in parts)
     }
     truth = WindowData.of(bars, settings.window_spec).target(tests)
     scale = volatility(bars)[tests]

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from closecast.evaluation.conformal import Calibrated, Conformal, fit_conformal
+from closecast.evaluation.no_skill import NAME, label_shuffle
 from closecast.forecast import Forecaster
 from closecast.market.bars import Bars
 from closecast.models.baselines import (
@@ -15,7 +16,9 @@ from closecast.models.baselines import (
     MovingAverage,
     Zero,
 )
+from closecast.models.baselines.location_scale import expanding_moments
 from closecast.training.model import TrainedModel
+from closecast.training.permuted import Permuted, train_permuted
 from closecast.windows import Split, WindowData
 from closecast.windows.leakage import (
     LeakResult,
@@ -34,11 +37,14 @@ class Fitted:
         model: The model.
         conformal: How far its intervals are stretched; None leaves them.
         leak_tests: Outcomes of the leak tests.
+        permuted: The same network on targets dealt out anew; None where it was not
+            trained, and of a model that was loaded.
     """
 
     model: TrainedModel
     conformal: Conformal | None = None
     leak_tests: tuple[LeakResult, ...] = ()
+    permuted: Permuted | None = None
 
     @classmethod
     def of(cls, model: TrainedModel, bars: Bars, split: Split) -> "Fitted":
@@ -64,13 +70,20 @@ class Fitted:
             conformal = fit_conformal(tail, truth, split.test_start)
         every = np.concatenate([split.train, split.validation, split.test])
         voice = cls(model=model, conformal=conformal).voice
+        permuted = train_permuted(bars, settings, split)
         leak_tests = [
             *run_leak_tests(voice, bars, every),
             target_overlap(bars, split, settings.window_spec),
             scaler_audit(fitted_on([model]), str(split.validation_start)),
+            labels_shuffled(permuted, bars),
         ]
         require_no_leak(leak_tests)
-        return cls(model=model, conformal=conformal, leak_tests=tuple(leak_tests))
+        return cls(
+            model=model,
+            conformal=conformal,
+            leak_tests=tuple(leak_tests),
+            permuted=permuted,
+        )
 
     @property
     def voice(self) -> Forecaster[Bars]:
@@ -81,8 +94,34 @@ class Fitted:
         return Calibrated(base=self.model, conformal=self.conformal, spec=spec)
 
 
+def labels_shuffled(permuted: Permuted | None, bars: Bars) -> LeakResult:
+    """Ask whether a network foresees targets that were dealt out anew.
+
+    Args:
+        permuted: The network; None where none was trained.
+        bars: The panel.
+
+    Returns:
+        The outcome.
+    """
+    if permuted is None:
+        return LeakResult(
+            NAME, None, "too few windows to exchange targets: nothing checked"
+        )
+    unit = WindowData.of(bars, permuted.model.settings.window_spec).unit
+    steps = np.arange(1, permuted.model.settings.horizon + 1)
+    pace = expanding_moments(bars)[0][permuted.cutoffs][:, None]
+    drift = pace * steps / unit(permuted.cutoffs)
+    return label_shuffle(
+        (permuted.target - permuted.mean) ** 2,
+        (permuted.target - drift) ** 2,
+        bars.dates[permuted.cutoffs],
+        "the same network trained and judged on targets dealt out anew in blocks",
+    )
+
+
 def fitted_on(
-    models: Sequence[TrainedModel | Baseline],
+    models: Sequence[TrainedModel | Baseline | Permuted],
 ) -> dict[str, tuple[str, str]]:
     """Say which bars each model has fitted something to, for ``scaler_audit``.
 

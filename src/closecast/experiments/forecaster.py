@@ -31,6 +31,7 @@ from closecast.market.readers import frame_kind, frame_of
 from closecast.models.baselines import fit_baselines
 from closecast.training.checkpoint import load, save
 from closecast.training.model import TrainedModel, train_fleet
+from closecast.training.permuted import train_permuted
 from closecast.training.settings import Settings
 from closecast.windows import (
     Split,
@@ -341,7 +342,11 @@ class Forecaster:
         """
         voice, bars = self.voice, bars_of(prices)
         split = self._split(bars)
-        baselines = fit_baselines(bars, split.train, self.spec, self.settings.calendar)
+        permuted = self.fitted.permuted or train_permuted(bars, self.settings, split)
+        baselines = (
+            *fit_baselines(bars, split.train, self.spec, self.settings.calendar),
+            *([] if permuted is None else [permuted]),
+        )
         forecasts = {
             one.name: as_stored(one.forecast(bars, split.test))
             for one in (voice, *baselines)

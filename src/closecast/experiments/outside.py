@@ -14,9 +14,11 @@ import numpy as np
 from jaxtyping import Shaped
 
 from closecast.errors import ClosecastError, MissingExtraError, ModelError, SettingError
+from closecast.evaluation.no_skill import NAME, label_shuffle
 from closecast.market.bars import VOLUME, Bars
 from closecast.market.panels import bars_of
 from closecast.market.readers import to_frame
+from closecast.models.baselines.location_scale import expanding_moments
 from closecast.windows.leakage import (
     ADJUSTMENT,
     LeakResult,
@@ -24,9 +26,13 @@ from closecast.windows.leakage import (
     with_noise,
     with_values,
 )
+from closecast.windows.permuted import block_ends, permuted_market
 
 HORIZON = 5
 PROBE_DATES = 3
+SHUFFLED = 30
+"""Cutoffs that are judged where sessions are dealt out anew."""
+
 BEFORE_EACH = 4
 """Cutoffs before a probed date that are asked for as well."""
 
@@ -90,6 +96,7 @@ def leak_test(
         results.append(_truncated(outside, bars, cutoffs, before))
     results.append(_adjusted(outside, bars, cutoffs, before))
     results.append(_relabelled(outside, bars, cutoffs, before))
+    results.append(_shuffled(outside.over(SHUFFLED), bars, horizon))
     return results
 
 
@@ -156,6 +163,10 @@ class _Function:
         ]
         return len(needed) > 1
 
+    def over(self, windows: int) -> "_Function":  # noqa: ARG002
+        """It is told its cutoffs."""
+        return self
+
     def answer(self, bars: Bars, cutoffs: Dates) -> Answers:
         """Ask once for all cutoffs, or once for each."""
         if self.sees_whole_frame:
@@ -176,15 +187,20 @@ class _Nixtla:
     model: Any
     horizon: int
     options: dict[str, Any]
+    windows: int = PROBE_DATES
     sees_whole_frame: bool = True
     chooses_cutoffs: bool = True
+
+    def over(self, windows: int) -> "_Nixtla":
+        """Ask it for so many cutoffs."""
+        return replace(self, windows=windows)
 
     def answer(self, bars: Bars, cutoffs: Dates) -> Answers:  # noqa: ARG002
         """Cross-validate; the cutoffs are the library's."""
         frame = to_frame(bars)[["symbol", "date", "close"]]
         frame.columns = ["unique_id", "ds", "y"]
         known = inspect.signature(self.model.cross_validation).parameters
-        mine = {"h": self.horizon, "n_windows": PROBE_DATES, "step_size": self.horizon}
+        mine = {"h": self.horizon, "n_windows": self.windows, "step_size": self.horizon}
         arguments = {name: value for name, value in mine.items() if name in known}
         found = self.model.cross_validation(df=frame, **(arguments | self.options))
         return _read_answers(found, bars)
@@ -198,8 +214,13 @@ class _Darts:
     model: Any
     horizon: int
     options: dict[str, Any]
+    windows: int = PROBE_DATES
     sees_whole_frame: bool = True
     chooses_cutoffs: bool = True
+
+    def over(self, windows: int) -> "_Darts":
+        """Ask it for so many cutoffs."""
+        return replace(self, windows=windows)
 
     def answer(self, bars: Bars, cutoffs: Dates) -> Answers:  # noqa: ARG002
         """Forecast the end of each series, by position and not by date."""
@@ -210,7 +231,7 @@ class _Darts:
                 f"Expected Darts for an object of its kind, got none ({error}). "
                 "Install darts beside closecast."
             ) from error
-        length = self.horizon * (PROBE_DATES + 1)
+        length = self.horizon * (self.windows + 1)
         arguments = {
             "start": -length,
             "start_format": "position",
@@ -435,6 +456,32 @@ def _relabelled(
         )
     after = {(names.get(s, s), cut, step): v for (s, cut, step), v in answers.items()}
     return _difference(before, after, None).result("relabelling", "symbols renamed")
+
+
+def _shuffled(outside: Outside, bars: Bars, horizon: int) -> LeakResult:
+    market = permuted_market(bars, horizon)
+    rows = block_ends(market, horizon, SHUFFLED)
+    answers = _answer(outside, market, np.unique(market.dates[rows]))
+    steps = np.unique([step for _, _, step in answers if step <= horizon])
+    kept, means = [], []
+    for row in rows:
+        name, cutoff = market.symbol_of(row), str(market.dates[row])
+        path = [answers.get((name, cutoff, step)) for step in steps.tolist()]
+        if all(value is not None and value[0] > 0 for value in path):
+            kept.append(row)
+            means.append([np.log(value[0]) for value in path if value is not None])
+    done = f"sessions dealt out anew in blocks of {horizon}"
+    if not kept:
+        return LeakResult(NAME, None, f"{done}: no forecast at the end of a block")
+    cutoffs, logs = np.array(kept)[:, None], np.log(market.close)
+    truth = logs[cutoffs + steps] - logs[cutoffs]
+    drift = expanding_moments(market)[0][cutoffs] * steps
+    return label_shuffle(
+        (truth - np.array(means)) ** 2,
+        (truth - drift) ** 2,
+        market.dates[cutoffs[:, 0]],
+        done,
+    )
 
 
 def _difference(

@@ -366,7 +366,7 @@ def _model(
     member = trained.member
     residual_scale = mean_share = None
     if settings.mean != "free" or settings.head == "point":
-        mean = _validation_mean(engine, data, settings, trained)
+        mean = learned_mean(engine, data, settings, trained)
         z = data.target(member.validation) / data.unit(member.validation)
         market = markets(bars)[member.validation]
         dates = bars.dates[member.validation]
@@ -384,14 +384,27 @@ def _model(
         curve=trained.curve,
         residual_scale=residual_scale,
         mean_share=mean_share,
-        trained_on={**_record(bars, member, settings.horizon), "engine": engine.name},
+        trained_on={
+            **record_of(bars, member.train, member.validation, settings.horizon),
+            "engine": engine.name,
+        },
     )
 
 
-def _validation_mean(
+def learned_mean(
     engine: Engine, data: WindowData, settings: Settings, trained: TrainedMember
 ) -> Float[np.ndarray, "window horizon"]:
-    # in units of the window
+    """Say what a network expects in its validation windows.
+
+    Args:
+        engine: What trained it.
+        data: The tables that it was trained on.
+        settings: Its settings.
+        trained: The network.
+
+    Returns:
+        Its mean in units of the window.
+    """
     rows = trained.member.validation
     network = trained.member.network
     raw = engine.outputs(data, network, trained.weights, rows)
@@ -400,8 +413,23 @@ def _validation_mean(
     return distribution(settings.head, raw, unit, ones)[0]
 
 
-def _record(bars: Bars, member: Member, horizon: int) -> dict[str, Any]:
-    train, validation = member.train, member.validation
+def record_of(
+    bars: Bars,
+    train: Int[np.ndarray, " train"],
+    validation: Int[np.ndarray, " validation"],
+    horizon: int,
+) -> dict[str, Any]:
+    """Record which bars a training saw.
+
+    Args:
+        bars: The panel.
+        train: Cutoffs trained on.
+        validation: Cutoffs stopped on.
+        horizon: Closes that are forecast.
+
+    Returns:
+        What ``TrainedModel.trained_on`` holds, but for the engine.
+    """
     return {
         "fingerprint": bars.fingerprint,
         "symbols": len(np.unique(bars.symbol_ids[train])),
