@@ -8,6 +8,7 @@
     - ModelError         a stored model is missing, damaged or of another kind
     - StoreError         the store of prices is missing or damaged
         - StoreBusyError another process is writing into it
+    - LedgerError        the ledger of forecasts cannot be used, or not so
     - MissingExtraError  an optional library is needed and not installed
     - VendorError        a vendor of prices gave none
     - LeakageError       a forecast could have seen its own answer
@@ -47,6 +48,10 @@ class StoreError(ClosecastError, RuntimeError):
 
 class StoreBusyError(StoreError):
     """Another process is writing into the store."""
+
+
+class LedgerError(ClosecastError, RuntimeError):
+    """The ledger of forecasts cannot be used, or not so."""
 
 
 class MissingExtraError(ClosecastError, ImportError):

@@ -139,14 +139,21 @@ def closing_hours(bars: Bars) -> dict[str, float]:
         market is not recognised.
     """
     return {
-        symbol: CLOSING_HOURS.get(_market(bars.dates[start:end]), np.nan)
+        symbol: CLOSING_HOURS.get(market_of(bars.dates[start:end]), np.nan)
         for symbol, start, end in bars
     }
 
 
-def _market(dates: Shaped[np.ndarray, " date"]) -> str:
-    # By holidays alone, without loading a calendar: rested on all of one exchange's,
-    # traded on one of the other's.
+def market_of(dates: Shaped[np.ndarray, " date"]) -> str:
+    """Recognise a market by holidays alone, without loading a calendar.
+
+    Args:
+        dates: A symbol's dates, ascending.
+
+    Returns:
+        ``24/7``, ``XNYS`` or ``XKRX``: rested on all holidays of the one, traded on
+        one of the other's; "" where that is not so.
+    """
     recent = dates[-RECENT:].astype("datetime64[D]")
     if _trades_always(recent):
         return ALWAYS
@@ -211,6 +218,47 @@ def exchange_sessions(
     Returns:
         Sessions, ascending, ``datetime64[D]``.
     """
+    sessions, _ = _exchange(code, first_year, last_year)
+    return sessions
+
+
+def session_closes(
+    calendar: str, dates: Shaped[np.ndarray, " *date"]
+) -> Shaped[np.ndarray, " *date"]:
+    """Say when sessions end.
+
+    Args:
+        calendar: The code of an exchange, or ``24/7``.
+        dates: Their dates.
+
+    Returns:
+        Moments in UTC, ``datetime64[s]``. A date that is no session of the exchange,
+        or beyond its calendar, ends as it begins: nobody could know less.
+
+    Raises:
+        SettingError: There is no such calendar, or it has no closing time.
+    """
+    _refuse_unknown(calendar)
+    if calendar in {AUTO, WEEKDAYS}:
+        raise SettingError(
+            f"Expected a calendar with a closing time, got {calendar!r}. Name the "
+            f"exchange, such as XNYS or XKRX, or {ALWAYS}."
+        )
+    days = dates.astype("datetime64[D]")
+    if calendar == ALWAYS or not days.size:
+        return np.asarray((days + _DAY).astype("datetime64[s]"))
+    years = days.astype("datetime64[Y]").astype(int) + 1970
+    sessions, closes = _exchange(calendar, int(years.min()) - 1, int(years.max()) + 1)
+    place = np.minimum(np.searchsorted(sessions, days), len(sessions) - 1)
+    known = sessions[place] == days
+    return np.where(known, closes[place], days.astype("datetime64[s]"))
+
+
+@cache
+def _exchange(
+    code: str, first_year: int, last_year: int
+) -> tuple[Shaped[np.ndarray, " session"], Shaped[np.ndarray, " session"]]:
+    # sessions of an exchange, and when each of them ends, UTC
     import exchange_calendars  # type: ignore[import-untyped]
 
     with warnings.catch_warnings():
@@ -222,7 +270,11 @@ def exchange_sessions(
             )
         except ValueError:  # beyond the calendar's bounds: what it has by default
             calendar = exchange_calendars.get_calendar(code)
-        return np.asarray(calendar.sessions.to_numpy(), dtype="datetime64[D]")
+        closes = calendar.closes.dt.tz_localize(None)
+        return (
+            np.asarray(calendar.sessions.to_numpy(), dtype="datetime64[D]"),
+            np.asarray(closes.to_numpy(), dtype="datetime64[s]"),
+        )
 
 
 def _refuse_unknown(calendar: str) -> None:

@@ -1,0 +1,138 @@
+"""Whoever changes a ledger is seen, also when its own guards were taken away."""
+
+import re
+import sqlite3
+from contextlib import closing
+
+import pytest
+import sqlalchemy as sa
+
+from closecast.errors import LedgerError
+from closecast.serving.ledger import Head, Ledger
+from closecast.serving.ledger.receipts import read_receipts
+
+
+def tamper(ledger: Ledger, *statements: str) -> None:
+    """Do what an owner of the database can do, all guards taken away."""
+    file = ledger._database.file
+    if file is not None:
+        with closing(sqlite3.connect(file, isolation_level=None)) as connection:
+            for verb in ("update", "delete"):
+                connection.execute(f"DROP TRIGGER append_only_{verb}")
+            for statement in statements:
+                connection.execute(statement)
+        return
+    with ledger._database.engine.begin() as connection:
+        unguarded = "SET LOCAL session_replication_role = replica"
+        for statement in (unguarded, *statements):
+            connection.execute(sa.text(statement))
+
+
+@pytest.fixture
+def filled(ledger: Ledger, market) -> Ledger:
+    """A ledger of 18 rows, some of them scored."""
+    market.run(ledger, range(-3, 0))
+    return ledger
+
+
+def test_a_whole_ledger_is_whole(filled: Ledger):
+    """Nothing is found where nothing was done."""
+    assert filled.verify() == ()
+    assert [receipt.number for receipt in read_receipts(filled.receipts)] == [6, 12, 18]
+
+
+@pytest.mark.parametrize(
+    "verb", ["UPDATE forecasts SET late = NOT late", "DELETE FROM forecasts"]
+)
+def test_the_database_refuses_changes(filled: Ledger, verb: str):
+    """A mistake is stopped before it happens."""
+    with (
+        pytest.raises(sa.exc.DatabaseError, match="never changed"),
+        filled._database.engine.begin() as connection,
+    ):
+        connection.execute(sa.text(verb))
+
+
+@pytest.mark.parametrize(
+    ("statement", "found"),
+    [
+        ("UPDATE forecasts SET last_close = last_close + 1 WHERE number = 5",
+         r"^Row 5 was changed: its hash is another one"),
+        ("UPDATE forecasts SET as_of = '2013-02-27T22:00:01Z' WHERE number = 3",
+         r"^Row 3 was changed"),
+        ("UPDATE forecasts SET late = NOT late WHERE number = 18",
+         r"^Row 18 was changed"),
+        ("DELETE FROM forecasts WHERE number = 4", r"^Row 4 is missing before row 5"),
+        ("DELETE FROM forecasts WHERE number > 16",
+         r"^The end is missing: a receipt names row 18, the ledger ends at row 16"),
+        ("DELETE FROM forecasts", r"^The end is missing: a receipt names row 6"),
+        ("UPDATE scores SET crps = crps / 2 WHERE step = 1",
+         r"^Score of row 1, step 1, is"),
+    ],
+)  # fmt: skip
+def test_tampering_is_seen(filled: Ledger, statement: str, found: str):
+    """By row, with what was done to it."""
+    tamper(filled, statement)
+
+    wrong = filled.verify()
+
+    assert wrong
+    assert any(re.search(found, sentence) for sentence in wrong), wrong
+
+
+def test_reordered_rows_are_seen(filled: Ledger):
+    """Two rows that change places break the chain."""
+    tamper(
+        filled,
+        "UPDATE forecasts SET number = 99 WHERE number = 7",
+        "UPDATE forecasts SET number = 7 WHERE number = 8",
+        "UPDATE forecasts SET number = 8 WHERE number = 99",
+    )
+
+    assert "Row 7 is not chained to the row before it" in filled.verify()[0]
+
+
+def test_a_chain_that_was_made_anew_is_seen_by_a_receipt(filled: Ledger, market):
+    """Whoever rewrites all hashes cannot rewrite the receipts of others."""
+    kept = list(read_receipts(filled.receipts))
+    tamper(filled, "DELETE FROM scores", "DELETE FROM forecasts")
+    filled.receipts.unlink()
+    market.run(filled, range(-4, 0))
+
+    assert filled.verify() == ()
+    assert "not the one that a receipt names" in filled.verify(kept)[0]
+
+
+def test_a_receipt_of_another_ledger_is_told(filled: Ledger):
+    """A file that lies in the wrong place proves nothing."""
+    other = Head(ledger="0" * 32, number=1, hash="0" * 64)
+
+    assert filled.verify([other]) == (f"A receipt is of another ledger ({'0' * 32}).",)
+
+
+def test_a_receipt_that_a_crash_cut_off_is_passed_over(filled: Ledger):
+    """The row is recorded; the next receipt names it."""
+    with filled.receipts.open("a") as file:
+        file.write('{"ledger": "')
+
+    assert filled.verify() == ()
+    assert len(list(read_receipts(filled.receipts))) == 3
+
+
+def test_a_damaged_receipt_is_told(filled: Ledger):
+    """A line that is no receipt was written by somebody else."""
+    text = filled.receipts.read_text()
+    filled.receipts.write_text("nothing\n" + text)
+
+    with pytest.raises(LedgerError, match=r"Expected a receipt a line, got 'nothing'"):
+        filled.verify()
+
+
+def test_many_broken_rows_are_counted(filled: Ledger):
+    """The first few are named."""
+    tamper(filled, "UPDATE forecasts SET code = 'x'")
+
+    wrong = filled.verify()
+
+    assert len([one for one in wrong if "was changed" in one]) == 5
+    assert "13 more rows are broken." in wrong
