@@ -36,7 +36,7 @@ class TestCheck:
         result = run(files["good"])
 
         assert result.exit_code == 0
-        assert result.output == "Checked: 1. Errors: 0. Warnings: 0.\n"
+        assert result.output == "Checked: 1 file. Errors: 0. Warnings: 0.\n"
 
     def test_a_warning_exits_with_0(self, files):
         """An oddity is shown and does not fail."""
@@ -103,6 +103,26 @@ class TestCheck:
 
         assert "what to do" in output
         assert "[x]" in output
+
+    def test_a_terminal_is_not_flooded(self, files, monkeypatch, capsys):
+        """Of many findings the worst come first, the rest is counted."""
+        monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+        monkeypatch.setattr("closecast.cli.data.SHOWN", 2)
+        _print_table([*check(files["still"]) * 3, *check(files["bad"])])
+        output = capsys.readouterr().out
+
+        assert output.index("error") < output.index("warning")
+        assert "And 2 more: see --out, --json or a pipe." in output
+
+    @pytest.mark.usefixtures("files")
+    def test_a_folder_is_summed_up(self, tmp_path):
+        """Files, broken files and kinds of warnings are counted in one line."""
+        result = run(str(tmp_path))
+
+        assert result.output.splitlines()[-1] == (
+            "Checked: 4 files. Errors: 1. Warnings: 2 (1 unit, 1 untraded)."
+        )
+        assert "Training leaves the file out." in result.output
 
 
 class TestOut:

@@ -7,9 +7,11 @@ import pandas as pd
 import pytest
 
 from closecast.errors import BarsError
-from closecast.market.doctor import check
+from closecast.market.checkup import spots_in, worst_first
+from closecast.market.doctor import check, examine
 from closecast.market.readers import read_bars
 from closecast.market.sample import sample_prices
+from closecast.market.store import Store
 
 
 def frame(close, volume=1.0):
@@ -207,6 +209,68 @@ class TestSteps:
     def test_cents_on_a_hundred_are_fine(self):
         """A hundredth of a per cent is no trouble."""
         assert check(frame(np.round(walk(), 2))) == []
+
+
+class TestFolder:
+    def folder(self, tmp_path):
+        """Two files of the same prices, one with a bad row, one that is no table."""
+        close = walk()
+        for name in ("one", "one (1)", "bad"):
+            frame(close).drop(columns="symbol").to_csv(
+                tmp_path / f"{name}.csv", index=False
+            )
+        text = (tmp_path / "bad.csv").read_text().splitlines()
+        day, opened, _, *others = text[20].split(",")
+        text[20] = ",".join([day, opened, "1", *others])
+        (tmp_path / "bad.csv").write_text("\n".join(text))
+        (tmp_path / "none.csv").write_text("hello\n")
+        return tmp_path
+
+    def test_a_bad_file_costs_that_file_alone(self, tmp_path):
+        """Training goes on without it, and the doctor says so."""
+        found = check(self.folder(tmp_path))
+        errors = {f.file.rpartition("/")[2]: f.training for f in found if not f.kind}
+
+        assert errors == {
+            "bad.csv": "leaves the file out",
+            "none.csv": "leaves the file out",
+        }
+
+    def test_a_file_that_was_saved_twice(self, tmp_path):
+        """The same bars under two names are a copy of one."""
+        (finding,) = [f for f in check(self.folder(tmp_path)) if f.kind == "copy"]
+
+        assert finding.symbol == "one (1)"
+        assert "got those of one" in finding.what
+
+    def test_files_are_counted_as_they_are_read(self, tmp_path):
+        """Progress names each file, the result their number."""
+        seen = []
+        folder = self.folder(tmp_path)
+        examined = examine(folder, on_file=lambda *done: seen.append(done))
+
+        assert seen == [(1, 4), (2, 4), (3, 4), (4, 4)]
+        assert examined.files == 4
+
+    def test_the_worst_spots_are_drawn_beside_errors(self, tmp_path):
+        """A high below its close is a spot, with the closes of its own file around."""
+        examined = examine(self.folder(tmp_path))
+        (spot,) = spots_in(examined.table, worst_first(examined.findings))
+
+        assert (spot["symbol"], spot["kind"], spot["at"]) == ("bad", "error", 19)
+        assert len(spot["dates"]) == len(spot["closes"]) == 40
+
+
+def test_the_store_is_examined_too(tmp_path, monkeypatch):
+    """Symbols of the store have findings as files have."""
+    monkeypatch.setenv("CLOSECAST_STORE", str(tmp_path))
+    close = walk()
+    close[40:] /= 4 * close[40] / close[39]
+    Store().append(read_bars(frame(close)).bars, source="test")
+    examined = examine("store:A")
+
+    assert [finding.kind for finding in examined.findings] == ["split"]
+    assert len(spots_in(examined.table, examined.findings)) == 1
 
 
 class TestLastBar:

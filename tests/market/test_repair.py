@@ -76,3 +76,31 @@ def test_bars_that_contradict_each_other_are_not_chosen_between():
 
     with pytest.raises(BarsError, match=r"one remedy, got none.*with other values"):
         repair(pd.concat([table, other], ignore_index=True))
+
+
+def test_a_folder_is_repaired_file_by_file(tmp_path):
+    """What has no one remedy leaves its file out; the log says why."""
+    frame(walk()).drop(columns="symbol").to_csv(tmp_path / "good.csv", index=False)
+    other = frame(walk()).drop(columns="symbol")
+    pd.concat([other, other.tail(1)]).to_csv(tmp_path / "twice.csv", index=False)
+    other = pd.concat([other, other.tail(1).assign(high=999.0)])
+    other.to_csv(tmp_path / "torn.csv", index=False)
+    (tmp_path / "none.csv").write_text("hello\n")
+    bars, log = repair(tmp_path)
+
+    assert bars.symbols == ("good", "twice")
+    assert np.diff(bars.offsets).tolist() == [60, 60]
+    assert [change.action for change in log] == [
+        "file left out",
+        "file left out",
+        "row dropped",
+    ]
+    assert "none.csv" in log[0].reason
+
+
+def test_a_folder_without_a_remedy(tmp_path):
+    """Where nothing is left, nothing is written."""
+    (tmp_path / "none.csv").write_text("hello\n")
+
+    with pytest.raises(BarsError, match="one remedy, got none"):
+        repair(tmp_path)

@@ -8,12 +8,12 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
+from jaxtyping import Float, Shaped
 
-from closecast.market.bars import Bars, from_columns
+from closecast.market.bars import CLOSE, Bars
 from closecast.market.doctor import check_bars
 from closecast.market.findings import Finding
-from closecast.market.readers.format import NO_HINTS, Hints
-from closecast.market.readers.table import survey
+from closecast.market.readers.rows import Table
 
 LISTED = 50
 """Findings that a run keeps."""
@@ -99,43 +99,58 @@ def spots_of(bars: Bars, findings: list[Finding]) -> list[dict[str, Any]]:
     return spots
 
 
-def spots_in(
-    files: list[str], findings: list[Finding], hints: Hints = NO_HINTS
-) -> list[dict[str, Any]]:
-    """Cut out the closes around the worst places of files.
+def spots_in(table: Table, findings: list[Finding]) -> list[dict[str, Any]]:
+    """Cut out the closes around the worst places of files, errors among them.
 
     Args:
-        files: Paths that were examined.
-        findings: The worst first.
-        hints: What the files cannot say of themselves.
+        table: Rows that were examined, whatever is wrong with them.
+        findings: The worst first; those of other files are passed over.
 
     Returns:
-        As ``spots_of``; files with errors cannot be drawn.
+        As ``spots_of``; a row without a close, a symbol or a date cannot be drawn.
     """
-    drawn = []
-    for file in files:
-        found = survey(file, hints=hints)
-        if not found.errors:
-            table = found.table
-            bars = from_columns(table.symbols, table.dates, table.values)
-            drawn += spots_of(bars, [f for f in findings if f.kind in WORST])
-    return drawn[:SPOTS]
+    close = table.values[:, CLOSE]
+    with np.errstate(invalid="ignore"):
+        drawable = np.isfinite(close) & (close > 0) & ~np.isnat(table.dates)
+    spots: list[dict[str, Any]] = []
+    for finding in findings:
+        if len(spots) == SPOTS:
+            break
+        worst = finding.severity == "error" or finding.kind in WORST
+        if not worst or finding.symbol is None or finding.row is None:
+            continue
+        rows = np.flatnonzero(drawable & (table.symbols == finding.symbol))
+        rows = rows[np.argsort(table.dates[rows], kind="stable")]
+        here = (table.files[rows] == finding.file) & (table.rows[rows] == finding.row)
+        if here.any():
+            at = int(np.flatnonzero(here)[0])
+            spots.append(_cut(table.dates[rows], close[rows], at, finding))
+    return spots
 
 
 def _spot(bars: Bars, finding: Finding) -> dict[str, Any]:
     symbol = bars.symbols.index(str(finding.symbol))
-    start, end = bars.offsets[symbol], bars.offsets[symbol + 1]
+    rows = slice(int(bars.offsets[symbol]), int(bars.offsets[symbol + 1]))
     day = np.datetime64(str(finding.date))
-    row = int(start + np.searchsorted(bars.dates[start:end], day))
-    rows = slice(max(start, row - AROUND), min(end, row + AROUND + 1))
+    at = int(np.searchsorted(bars.dates[rows], day))
+    return _cut(bars.dates[rows], bars.close[rows], at, finding)
+
+
+def _cut(
+    dates: Shaped[np.ndarray, " row"],
+    closes: Float[np.ndarray, " row"],
+    at: int,
+    finding: Finding,
+) -> dict[str, Any]:
+    rows = slice(max(0, at - AROUND), at + AROUND + 1)
     return {
         "symbol": finding.symbol,
         "date": finding.date,
-        "kind": finding.kind,
+        "kind": finding.kind or "error",
         "what": finding.what,
-        "dates": bars.dates[rows].astype(str).tolist(),
-        "closes": bars.close[rows].tolist(),
-        "at": row - int(rows.start),
+        "dates": dates[rows].astype(str).tolist(),
+        "closes": closes[rows].tolist(),
+        "at": at - rows.start,
     }
 
 

@@ -12,6 +12,7 @@ Severity = Literal["error", "warning"]
 
 Training = Literal[
     "stops",
+    "leaves the file out",
     "uses the row as it is",
     "uses the rows as they are",
     "leaves the row out",

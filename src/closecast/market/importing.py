@@ -9,9 +9,10 @@ from closecast.market.bars import Bars
 from closecast.market.panels import joined, trouble
 from closecast.market.readers.format import NO_HINTS, Hints
 from closecast.market.readers.rows import Note, sentences
+from closecast.market.readers.source import OnFile
 from closecast.market.store import Conflict, Outcome, Store
 from closecast.market.store.parquet import BULK
-from closecast.market.streams import OnFile, Part, files_in, stream
+from closecast.market.streams import Part, files_in, stream
 
 CHUNK = 500_000
 """Bars that are written at once."""

@@ -13,11 +13,11 @@ from closecast.market.bars import Bars, from_columns
 from closecast.market.readers import frame_kind, require_frame_kind, to_frame
 from closecast.market.readers.format import NO_HINTS, Decimal, Hints
 from closecast.market.readers.rows import Note, sentences
-from closecast.market.readers.source import files_of, is_path
+from closecast.market.readers.source import OnFile, files_of, is_path
 from closecast.market.readers.table import IGNORED, no_such_symbol, read_bars
 from closecast.market.sample import sample_bars
 from closecast.market.store import Store
-from closecast.market.streams import OnFile, Part, stream
+from closecast.market.streams import Part, stream
 
 SAMPLE = "sample"
 STORE = "store:"

@@ -7,7 +7,8 @@ between, and a crash stays a crash.
 """
 
 from dataclasses import asdict, dataclass
-from typing import Any
+from pathlib import Path
+from typing import Any, NoReturn
 
 import numpy as np
 
@@ -17,6 +18,7 @@ from closecast.market.broken import is_unit
 from closecast.market.doctor import check_bars
 from closecast.market.findings import Finding
 from closecast.market.readers.format import NO_HINTS, Hints
+from closecast.market.readers.source import is_path
 from closecast.market.readers.table import survey
 
 _DROPPED = {"spike", "torn"}
@@ -52,47 +54,55 @@ def repair(source: Any, hints: Hints = NO_HINTS) -> tuple[Bars, list[Repair]]:  
     """Repair what has one remedy.
 
     Args:
-        source: A path or a dataframe, see ``closecast.market.doctor.check``.
+        source: A path or a dataframe, see ``closecast.market.doctor.examine``.
         hints: What the files cannot say of themselves.
 
     Returns:
-        A sound panel, and every change that was made.
+        A sound panel, and every change that was made. What has no one remedy in a
+        file of a folder leaves that file out.
 
     Raises:
         BarsError: A file cannot be read at all, or two bars of a date contradict
-            each other.
+            each other; or no file of a folder is left.
     """
     found = survey(source, hints=hints)
-    _refuse(found.errors)
-    bad = {(finding.file, finding.row) for finding in found.errors}
+    hopeless = [f for f in found.errors if f.row is None or f.kind == "conflict"]
+    is_folder = is_path(source) and Path(str(source)).is_dir()
+    if hopeless and not is_folder:
+        _refuse(hopeless[0])
+    lost = {finding.file for finding in hopeless}
+    mended = [finding for finding in found.errors if finding.file not in lost]
+    bad = {(finding.file, finding.row) for finding in mended}
     table = found.table
     places = zip(table.files, table.rows, strict=True)
-    keep = np.array([(str(f), int(r)) not in bad for f, r in places], dtype=bool)
-    log = [_dropped(finding) for finding in found.errors]
+    keep = np.array(
+        [str(f) not in lost and (str(f), int(r)) not in bad for f, r in places], bool
+    )
+    if hopeless and not keep.any():
+        _refuse(hopeless[0])
+    log = [_logged(finding, "file left out") for finding in hopeless]
+    log += [_logged(finding, "row dropped") for finding in mended]
     table = table.take(keep)
     bars = from_columns(table.symbols, table.dates, table.values)
     findings = check_bars(bars)
     odd = [finding for finding in findings if finding.kind in _DROPPED]
     keep_bars = np.ones(len(bars), bool)
     keep_bars[[finding.row for finding in odd if finding.row is not None]] = False
-    log += [_dropped(finding) for finding in odd]
+    log += [_logged(finding, "row dropped") for finding in odd]
     return _scaled(bars.select(keep_bars), log)
 
 
-def _refuse(errors: tuple[Finding, ...]) -> None:
-    for finding in errors:
-        if finding.row is None or finding.kind == "conflict":
-            raise BarsError(
-                f"Expected prices that have one remedy, got none for this: "
-                f"{finding.message}"
-            )
+def _refuse(finding: Finding) -> NoReturn:
+    raise BarsError(
+        f"Expected prices that have one remedy, got none for this: {finding.message}"
+    )
 
 
-def _dropped(finding: Finding) -> Repair:
+def _logged(finding: Finding, action: str) -> Repair:
     return Repair(
         symbol=finding.symbol,
         date=finding.date,
-        action="row dropped",
+        action=action,
         reason=finding.message,
     )
 

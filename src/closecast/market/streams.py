@@ -4,7 +4,7 @@ A file that cannot be used is reported and passed over. A large Parquet file com
 pieces, so that no more than a piece is in memory.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -18,12 +18,9 @@ from closecast.market.findings import Finding, TableError
 from closecast.market.readers.convert import Options
 from closecast.market.readers.format import NO_HINTS, Hints, roles_in
 from closecast.market.readers.rows import Note
-from closecast.market.readers.source import PARQUET_SUFFIXES, files_of
+from closecast.market.readers.source import PARQUET_SUFFIXES, OnFile, files_of
 from closecast.market.readers.table import read_bars
 from closecast.market.readers.typed import typed_bars
-
-OnFile = Callable[[int, int], None]
-"""Told how many files are done, and of how many."""
 
 PIECE = 500_000
 """Rows of a Parquet file that are read at once."""

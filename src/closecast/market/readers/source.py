@@ -4,6 +4,7 @@ Text files are taken as text, so that a code keeps its leading zeros and a price
 is converted in one place. Nothing is checked here but that there is a table.
 """
 
+from collections.abc import Callable
 from pathlib import Path
 
 from closecast.market.findings import Finding, TableError
@@ -12,6 +13,9 @@ from closecast.market.readers.frames import from_frame
 from closecast.market.readers.packing import TEXT_SUFFIXES
 from closecast.market.readers.raw import RawTable, about
 from closecast.market.readers.text import read_text
+
+OnFile = Callable[[int, int], None]
+"""Told how many files are done, and of how many."""
 
 PARQUET_SUFFIXES = (".parquet", ".pq")
 PACKED_SUFFIXES = (*(f"{s}.gz" for s in TEXT_SUFFIXES), ".zip")

@@ -24,7 +24,7 @@ from closecast.market.readers.rows import (
     twins,
     unsorted_files,
 )
-from closecast.market.readers.source import files_of, read_file
+from closecast.market.readers.source import OnFile, files_of, read_file
 
 SORTED = "rows were not in order of date and are sorted"
 IGNORED = "is no table and is not read"
@@ -86,6 +86,7 @@ def survey(
     *,
     symbol: str | None = None,
     hints: Hints = NO_HINTS,
+    on_file: OnFile | None = None,
 ) -> Survey:
     """Read a source to its end, whatever is wrong with it.
 
@@ -93,6 +94,7 @@ def survey(
         source: As in ``read_bars``.
         symbol: As in ``read_bars``.
         hints: As in ``read_bars``.
+        on_file: Told how many files are read.
 
     Returns:
         Its rows with every finding.
@@ -101,7 +103,7 @@ def survey(
     is_folder = isinstance(source, str | Path) and Path(source).is_dir()
     name = None if is_folder else symbol
     options = Options(symbol=name, hints=hints)
-    for raw in _raw_tables(source, hints):
+    for raw in _raw_tables(source, hints, on_file):
         try:
             found = raw if isinstance(raw, Survey) else converted(raw, options)
         except TableError as error:
@@ -125,6 +127,7 @@ def survey(
 def _raw_tables(
     source: Any,  # noqa: ANN401
     hints: Hints,
+    on_file: OnFile | None,
 ) -> Iterator[RawTable | Survey]:
     # One file after the other; a file that fails gives its finding.
     if not isinstance(source, str | Path):
@@ -136,11 +139,13 @@ def _raw_tables(
     except TableError as error:
         yield Survey(table=empty, errors=(error.finding,), notes=())
         return
-    for path in files:
+    for done, path in enumerate(files, start=1):
         try:
             yield read_file(path, hints)
         except TableError as error:
             yield Survey(table=empty, errors=(error.finding,), notes=())
+        if on_file is not None:
+            on_file(done, len(files))
     notes = tuple(Note(IGNORED, str(path)) for path in ignored)
     yield Survey(table=empty, errors=(), notes=notes)
 
