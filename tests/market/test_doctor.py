@@ -261,6 +261,17 @@ class TestFolder:
         assert len(spot["dates"]) == len(spot["closes"]) == 40
 
 
+def test_some_of_each_kind_are_drawn():
+    """Three changes of unit leave room for a split among the worst spots."""
+    close = walk()
+    for at, factor in ((20, 10), (30, 10), (40, 10), (60, 0.25)):
+        close[at:] *= factor * close[at - 1] / close[at]
+    examined = examine(frame(close))
+    spots = spots_in(examined.table, worst_first(examined.findings))
+
+    assert [spot["kind"] for spot in spots] == ["unit", "unit", "split"]
+
+
 def test_the_store_is_examined_too(tmp_path, monkeypatch):
     """Symbols of the store have findings as files have."""
     monkeypatch.setenv("CLOSECAST_STORE", str(tmp_path))

@@ -58,7 +58,9 @@ def test_a_list_of_survivors_is_told():
     close = 1000 * np.exp(np.random.default_rng(0).normal(0, 0.01, len(KRX)).cumsum())
     values = np.column_stack([close, close, close, close, np.ones(len(close))])
     names = np.repeat([f"S{at:02d}" for at in range(20)], len(KRX))
-    many = from_columns(names, np.tile(KRX, 20), np.tile(values, (20, 1)))
+    many = from_columns(
+        names, np.tile(KRX, 20), np.outer(np.arange(1, 21), values).reshape(-1, 5)
+    )
     ended = many.select((many.symbol_ids > 0) | (many.dates < KRX[300]))
 
     assert [f.kind for f in check_bars(many)] == ["survivors"]

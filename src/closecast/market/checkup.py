@@ -4,6 +4,7 @@ The worst findings come first; of each kind the number is told, however many.
 """
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -24,8 +25,14 @@ SPOTS = 6
 AROUND = 20
 """Closes drawn on either side of such a place."""
 
+OF_A_KIND = 2
+"""Of each kind of finding, at most."""
+
 WORST = ("unit", "spike", "split", "reuse", "torn", "beyond_limit", "jump", "missing")
 """Kinds of findings, those first that spoil most."""
+
+DRAWN = ("", "conflict", *WORST)
+"""Kinds that a picture shows: what a reader refuses, and the worst."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -90,13 +97,13 @@ def spots_of(bars: Bars, findings: list[Finding]) -> list[dict[str, Any]]:
         Symbol, date, kind and what was found, with dates and closes around it and
         the place among them; at most ``SPOTS``.
     """
-    spots: list[dict[str, Any]] = []
-    for finding in findings:
-        if len(spots) == SPOTS or finding.kind not in WORST:
-            break
-        if finding.symbol in bars.symbols and finding.date is not None:
-            spots.append(_spot(bars, finding))
-    return spots
+
+    def draw(finding: Finding) -> dict[str, Any] | None:
+        if finding.symbol not in bars.symbols or finding.date is None:
+            return None
+        return _spot(bars, finding)
+
+    return _drawn(findings, draw)
 
 
 def spots_in(table: Table, findings: list[Finding]) -> list[dict[str, Any]]:
@@ -112,20 +119,33 @@ def spots_in(table: Table, findings: list[Finding]) -> list[dict[str, Any]]:
     close = table.values[:, CLOSE]
     with np.errstate(invalid="ignore"):
         drawable = np.isfinite(close) & (close > 0) & ~np.isnat(table.dates)
-    spots: list[dict[str, Any]] = []
-    for finding in findings:
-        if len(spots) == SPOTS:
-            break
-        worst = finding.severity == "error" or finding.kind in WORST
-        if not worst or finding.symbol is None or finding.row is None:
-            continue
+
+    def draw(finding: Finding) -> dict[str, Any] | None:
+        if finding.symbol is None or finding.row is None:
+            return None
         rows = np.flatnonzero(drawable & (table.symbols == finding.symbol))
         rows = rows[np.argsort(table.dates[rows], kind="stable")]
         here = (table.files[rows] == finding.file) & (table.rows[rows] == finding.row)
-        if here.any():
-            at = int(np.flatnonzero(here)[0])
-            spots.append(_cut(table.dates[rows], close[rows], at, finding))
-    return spots
+        if not here.any():
+            return None
+        at = int(np.flatnonzero(here)[0])
+        return _cut(table.dates[rows], close[rows], at, finding)
+
+    return _drawn(findings, draw)
+
+
+def _drawn(
+    findings: list[Finding], draw: Callable[[Finding], dict[str, Any] | None]
+) -> list[dict[str, Any]]:
+    # Some of each kind say more than many of one.
+    spots: list[dict[str, Any]] = []
+    drawn: Counter[str] = Counter()
+    for finding in findings:
+        if finding.kind in DRAWN and drawn[finding.kind] < OF_A_KIND:
+            spot = draw(finding)
+            spots += [] if spot is None else [spot]
+            drawn[finding.kind] += spot is not None
+    return spots[:SPOTS]
 
 
 def _spot(bars: Bars, finding: Finding) -> dict[str, Any]:
