@@ -1,5 +1,7 @@
 # make demo   install closecast into .venv and tell the whole story on real prices
 # make test   install what the tests need and run every test and check
+# make bench  measure everything that README and CHANGELOG quote of the engine: two hours
+#             on two cores with nothing else to do
 # make vendors   install the libraries of price vendors, each set apart, for the tests
 #
 # Needs python3 (3.11 or newer) with pip. `make demo PYTHON=python3.12` picks another.
@@ -14,8 +16,12 @@ PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 # docs/decisions/0055.
 VENDORS := 'yfinance>=1.7' 'finance-datareader>=0.9.202' 'ccxt>=4.5.90'
 KRX := 'pykrx>=1.2.9'
+PEERS := jax keras neuralforecast torch==2.13.0 'u8darts[torch]'
 
-.PHONY: demo test vendors
+RESULTS := benchmarks/results
+MEASURE := $(BIN)/python benchmarks
+
+.PHONY: bench demo test vendors
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.installed
@@ -41,12 +47,22 @@ $(VENV)/.installed-test: pyproject.toml $(NATIVE) $(VENV)/.made
 	$(PIP) install --editable '.[torch,test]'
 	@touch $@ $(VENV)/.installed
 
+bench: $(VENV)/.installed-test .venv-bench/.installed
+	$(MEASURE)/engine.py --out $(RESULTS)/engine.json
+	$(MEASURE)/inference.py --out $(RESULTS)/inference.json
+	$(MEASURE)/out_of_core.py --out $(RESULTS)/out_of_core.json
+	$(MEASURE)/side_by_side.py --peers .venv-bench/bin/python \
+	  --out $(RESULTS)/side_by_side.json
+	$(MEASURE)/picture.py
+	$(MEASURE)/targets.py
+
 vendors: .venv-vendors/.installed .venv-krx/.installed
 
+.venv-bench/.installed: LIBRARIES := $(PEERS)
 .venv-vendors/.installed: LIBRARIES := $(VENDORS)
 .venv-krx/.installed: LIBRARIES := $(KRX)
-.venv-vendors/.installed .venv-krx/.installed: Makefile $(VENV)/.made
-	@echo "Installing libraries of price vendors into $(@D)"
+.venv-bench/.installed .venv-vendors/.installed .venv-krx/.installed: Makefile $(VENV)/.made
+	@echo "Installing other libraries into $(@D)"
 	@$(BIN)/python -m venv --without-pip $(@D)
 	$(BIN)/python -m pip --quiet --disable-pip-version-check --python $(@D)/bin/python \
 	  install $(LIBRARIES)

@@ -117,6 +117,7 @@ def main() -> None:
     if len(runs) > 1:
         result["exponent_of_wall"] = exponent(runs, "epoch_wall_s")
         result["exponent_of_cpu"] = exponent(runs, "epoch_cpu_s")
+        result["exponent_off"] = round(abs(result["exponent_of_cpu"] - 1), 3)
     text = json.dumps(result, indent=2)
     print(text)
     if arguments.out:

@@ -8,12 +8,12 @@ what others did on the machine meanwhile stands beside them. A share of the peak
 matrix arithmetic of the training over all that a core could have done in that CPU time.
 
 NeuralForecast, Darts and Keras need an environment of their own, since they ask for an
-older pandas:
+older pandas; `make bench` makes it, in `.venv-bench`:
 
-    python -m venv peers
-    peers/bin/pip install torch==2.13.0 neuralforecast 'u8darts[torch]' keras jax
-    python benchmarks/side_by_side.py --peers peers/bin/python --tasks lab --repeat 1
-    python benchmarks/side_by_side.py --peers peers/bin/python \
+    make .venv-bench/.installed
+    python benchmarks/side_by_side.py --peers .venv-bench/bin/python \
+        --tasks lab --repeat 1
+    python benchmarks/side_by_side.py --peers .venv-bench/bin/python \
         --out benchmarks/results/side_by_side.json
 """
 
