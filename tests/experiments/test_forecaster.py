@@ -208,3 +208,37 @@ def test_a_fit_that_cannot_be_counted_says_so(bars, tmp_path, monkeypatch):
 
     with pytest.warns(ClosecastWarning, match="This trial is not counted"):
         assert Forecaster(**QUICK).fit(bars).leak_tests
+
+
+def test_a_model_is_told_columns_of_its_users_own(tmp_path):
+    """Trained, tested for leaks, saved, loaded and asked for dates yet to come."""
+    bars = random_walk(2, 200)
+    frame = to_frame(bars)
+    days = np.busday_offset(np.datetime64("2010-01-04"), np.arange(220))
+    mood = np.random.default_rng(0).normal(size=220)
+    table = pd.DataFrame({"date": days, "mood": mood, "earnings": np.arange(220) % 7})
+    sectors = pd.DataFrame({"symbol": bars.symbols, "sector": ["tech", "food"]})
+    own = table.merge(sectors, how="cross")
+    model = Forecaster(
+        **QUICK,
+        past_columns=["mood"],
+        known_columns="earnings",
+        static_columns="sector",
+    )
+
+    model.fit(frame, own=own)
+    model.save(tmp_path)
+    again = Forecaster.load(tmp_path)
+
+    assert {one.name: one.passed for one in model.leak_tests}["future_perturbation"]
+    told = model.predict(frame, own=own)
+    pd.testing.assert_frame_equal(again.predict(frame, own=own), told)
+    moved = own.assign(earnings=own["earnings"].where(own["date"] < days[201], 3.0))
+    assert not again.predict(frame, own=moved).equals(told)
+    before = str(days[190])
+    pd.testing.assert_frame_equal(
+        again.predict(frame, [before], own=moved),
+        again.predict(frame, [before], own=own),
+    )
+    with pytest.raises(SettingError, match="mood, earnings, sector beside the bars"):
+        again.predict(frame)

@@ -82,7 +82,9 @@ def test_a_batch_larger_than_the_data_is_refused(panel):
         train_on_disk(panel, settings, panel.split(settings.window_spec))
 
 
-@pytest.mark.parametrize("setting", [{"states": "all"}, {"mean": "shrunk"}])
+@pytest.mark.parametrize(
+    "setting", [{"states": "all"}, {"mean": "shrunk"}, {"past_columns": "mood"}]
+)
 def test_what_needs_bars_in_memory_is_refused(panel, setting):
     """No setting is silently left out."""
     settings = Settings(**SMALL, **setting)

@@ -14,6 +14,9 @@ OTHER = {
     "context_length": 12,
     "horizon": 3,
     "states": "har,market",
+    "past_columns": "mood,fear",
+    "known_columns": "earnings",
+    "static_columns": "sector",
     "mean": "shrunk",
     "hidden_size": 9,
     "num_layers": 1,
@@ -51,6 +54,7 @@ def test_every_setting_reaches_its_part():
 
     elsewhere = {"engine", "device", "validation_start", "test_start", "calendar"}
     elsewhere |= {"seeds", "calibrate", "mean", "states"}
+    elsewhere |= {"past_columns", "known_columns", "static_columns"}
     for name in OTHER.keys() - elsewhere:
         values = [getattr(part, name) for part in parts if hasattr(part, name)]
         assert values
@@ -144,3 +148,27 @@ def test_a_bad_value_is_refused(values, message):
     """Each range is checked when settings are made."""
     with pytest.raises(SettingError, match=message):
         Settings.of(values)
+
+
+def test_own_columns_are_read_from_lists_and_text():
+    """A list of names and names with commas are one setting."""
+    listed = Settings(past_columns=["mood", "fear"], static_columns=("sector",))
+
+    assert listed == Settings(past_columns="mood, fear", static_columns="sector")
+    assert listed.own_columns.past == ("mood", "fear")
+    assert listed.network.state_size == 2 * 2 + 8
+    assert Settings(known_columns="earnings", horizon=3).network.state_size == 3
+
+
+@pytest.mark.parametrize(
+    ("columns", "match"),
+    [
+        ({"past_columns": 3}, "Expected past_columns to be none or names"),
+        ({"past_columns": "mood,,fear"}, "Expected past_columns to be none or names"),
+        ({"past_columns": "mood", "known_columns": "mood"}, "got mood twice"),
+    ],
+)
+def test_own_columns_that_are_none_are_refused(columns, match):
+    """A name is a name, and one column is of one kind."""
+    with pytest.raises(SettingError, match=match):
+        Settings(**columns)

@@ -14,6 +14,7 @@ from closecast.cli.options import (
     AsJson,
     Language,
     ModelFolder,
+    OwnFile,
     Prices,
     read,
     require_folder,
@@ -79,13 +80,14 @@ def train(
     out: Annotated[Path, typer.Option(help="Where the model goes.")],
     settings: dict[str, object],
     hints: "Hints",
+    own: OwnFile = None,
     as_json: AsJson = False,
 ) -> None:
     """Train a model on the oldest bars; the newest fifth stays unseen."""
     require_folder(out)
     forecaster = _fit_on_disk(prices, settings)
     if forecaster is None:
-        forecaster = _fit(_new(settings), read(prices, hints))
+        forecaster = _fit(_new(settings), read(prices, hints), own)
     forecaster.save(out)
     curves = [member.curve for member in forecaster.model.members]
     if as_json:
@@ -105,6 +107,7 @@ def forecast(
     prices: Prices,
     hints: "Hints",
     out: Annotated[Path | None, typer.Option(help="Write forecast.csv here.")] = None,
+    own: OwnFile = None,
     as_json: AsJson = False,
 ) -> None:
     """Forecast the next closes of every symbol."""
@@ -112,7 +115,8 @@ def forecast(
 
     if out is not None:
         require_writable(out)
-    result = _load(model).forecast(read(prices, hints))
+    forecaster = _load(model)
+    result = forecaster.forecast(forecaster.panel(read(prices, hints), own))
     if out is not None:
         write_forecast(out, result)
     columns = {name: column.tolist() for name, column in result.to_columns().items()}
@@ -135,17 +139,20 @@ def forecast(
 
 @app.command()
 @with_hints
-def evaluate(
+def evaluate(  # noqa: PLR0913, PLR0917  each is an option
     model: ModelFolder,
     prices: Prices,
     hints: "Hints",
     out: Annotated[Path | None, typer.Option(help="Write a run folder here.")] = None,
+    own: OwnFile = None,
     language: Language = "en",
     as_json: AsJson = False,
 ) -> None:
     """Score a model beside the baselines on bars it never trained on."""
     require_folder(out)
-    _finish(_load(model), read(prices, hints), prices, out, as_json, language)
+    forecaster = _load(model)
+    bars = forecaster.panel(read(prices, hints), own)
+    _finish(forecaster, bars, prices, out, as_json, language)
 
 
 @app.command()
@@ -179,9 +186,11 @@ def _new(settings: dict[str, object]) -> "Forecaster":
     return Forecaster(**settings)
 
 
-def _fit(forecaster: "Forecaster", bars: "Bars") -> "Forecaster":
+def _fit(
+    forecaster: "Forecaster", bars: "Bars", own: Path | None = None
+) -> "Forecaster":
     with training_progress() as on_epoch:
-        return forecaster.fit(bars, on_epoch=on_epoch)
+        return forecaster.fit(bars, own=own, on_epoch=on_epoch)
 
 
 def _fit_on_disk(prices: str, settings: dict[str, object]) -> "Forecaster | None":

@@ -8,6 +8,7 @@ import typer
 from closecast.cli.options import (
     AsJson,
     Language,
+    OwnFile,
     Prices,
     read,
     require_folder,
@@ -37,6 +38,7 @@ def backtest(  # noqa: PLR0913, PLR0917  each is an option
     ] = False,
     refit: Annotated[bool, typer.Option(help="Whether each fold trains again.")] = True,
     out: Out = None,
+    own: OwnFile = None,
     language: Language = "en",
     as_json: AsJson = False,
 ) -> None:
@@ -52,6 +54,7 @@ def backtest(  # noqa: PLR0913, PLR0917  each is an option
             refit=refit,
             expanding=expanding,
             refit_every=refit_every,
+            own=own,
             on_epoch=on_epoch,
         )
     if out is not None:

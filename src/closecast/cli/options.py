@@ -37,6 +37,13 @@ HINTS: dict[str, tuple[Any, bool | None]] = {
 }
 """What a file of prices cannot say of itself: an option each, and its default."""
 
+OwnFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--own-columns",
+        help="A CSV or Parquet file with the columns that the settings name.",
+    ),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of words.")]
 
 

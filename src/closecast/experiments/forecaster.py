@@ -26,6 +26,7 @@ from closecast.forecast import Forecaster as ForecasterProtocol
 from closecast.market.bars import Bars
 from closecast.market.broken import broken_steps
 from closecast.market.checkup import Checkup
+from closecast.market.own import with_own
 from closecast.market.panels import bars_of
 from closecast.market.readers import frame_kind, frame_of
 from closecast.models.baselines import fit_baselines
@@ -170,7 +171,11 @@ class Forecaster:
         return self.settings.window_spec
 
     def fit(
-        self, prices: object, *, on_epoch: Callable[[Progress], None] | None = None
+        self,
+        prices: object,
+        *,
+        own: object = None,
+        on_epoch: Callable[[Progress], None] | None = None,
     ) -> "Forecaster":
         """Train on the oldest bars, stop early on a purged tail, test for leaks.
 
@@ -178,6 +183,8 @@ class Forecaster:
 
         Args:
             prices: A frame, a path or a panel; see ``closecast.read_prices``.
+            own: Frame or path with the columns that ``past_columns``,
+                ``known_columns`` and ``static_columns`` name.
             on_epoch: Called after every epoch, for progress.
 
         Returns:
@@ -189,7 +196,7 @@ class Forecaster:
             TrainingError: The training diverged.
             LeakageError: A forecast could have seen its own answer.
         """
-        bars = bars_of(prices)
+        bars = self.panel(prices, own)
         split = self._split(bars)
         _tell_short(bars, self.spec.length, "training")
         tell_refused(bars, self.spec, split.test_start)
@@ -246,6 +253,7 @@ class Forecaster:
         refit: bool = True,
         expanding: bool = False,
         refit_every: int = REFIT_EVERY,
+        own: object = None,
         on_epoch: Callable[[Progress], None] | None = None,
         workers: Workers = IN_PROCESS,
     ) -> "Backtest":
@@ -261,6 +269,7 @@ class Forecaster:
             expanding: Whether a fold trains from the first session on; otherwise the
                 training block rolls.
             refit_every: Sessions of a test block.
+            own: As in ``fit``.
             on_epoch: Called after every epoch, for progress.
             workers: Where folds are trained; see ``closecast.experiments.workers``.
 
@@ -279,10 +288,15 @@ class Forecaster:
         plan = Plan(
             folds=folds, refit=refit, expanding=expanding, refit_every=refit_every
         )
-        return backtest(bars_of(prices), self.settings, plan, on_epoch, workers=workers)
+        bars = self.panel(prices, own)
+        return backtest(bars, self.settings, plan, on_epoch, workers=workers)
 
     def predict(
-        self, prices: object, cutoffs: str | Sequence[str] | None = None
+        self,
+        prices: object,
+        cutoffs: str | Sequence[str] | None = None,
+        *,
+        own: object = None,
     ) -> Any:  # noqa: ANN401  the frame's kind is the caller's
         """Forecast the next closes.
 
@@ -290,6 +304,7 @@ class Forecaster:
             prices: A frame, a path or a panel.
             cutoffs: None for the last bar of each symbol, "all" for every bar with
                 a context behind it, or ISO dates of last known bars.
+            own: As in ``fit``; columns known ahead reach beyond the last bar.
 
         Returns:
             A frame of the kind that went in (pandas from a file), one row a symbol,
@@ -300,7 +315,7 @@ class Forecaster:
             WindowError: No symbol has a context at a cutoff.
             ModelError: ``fit`` was not called yet.
         """
-        forecast = self.forecast(bars_of(prices), cutoffs)
+        forecast = self.forecast(self.panel(prices, own), cutoffs)
         return frame_of(forecast.to_columns(), frame_kind(prices))
 
     def forecast(
@@ -324,12 +339,13 @@ class Forecaster:
         tell_suspect(bars, rows, self.spec)
         return voice.forecast(bars, rows)
 
-    def evaluate(self, prices: object) -> Evaluation:
+    def evaluate(self, prices: object, *, own: object = None) -> Evaluation:
         """Score every window of the test block beside the baselines.
 
         Args:
             prices: A frame, a path or a panel that holds the bars trained on too:
                 the baselines are fitted to the same block as the model.
+            own: As in ``fit``.
 
         Returns:
             Scores, checks and the verdict.
@@ -340,7 +356,7 @@ class Forecaster:
             ModelError: ``fit`` was not called yet.
             LeakageError: Something fitted has seen a bar of a later block.
         """
-        voice, bars = self.voice, bars_of(prices)
+        voice, bars = self.voice, self.panel(prices, own)
         split = self._split(bars)
         permuted = self.fitted.permuted or train_permuted(bars, self.settings, split)
         baselines = (
@@ -412,6 +428,27 @@ class Forecaster:
                 conformal=_read_calibration(path) if calibrated else None,
                 leak_tests=_stamps(Path(folder) / LEAK_TESTS_FILE),
             )
+        )
+
+    def panel(self, prices: object, own: object = None) -> Bars:
+        """Put the columns that the settings name beside the bars of some prices.
+
+        Args:
+            prices: A frame, a path or a panel.
+            own: As in ``fit``; without it the panel is as it is.
+
+        Returns:
+            The panel.
+
+        Raises:
+            BarsError: The prices break a rule, or a value of a column is missing.
+        """
+        bars = bars_of(prices)
+        if own is None:
+            return bars
+        settings = self.settings
+        return with_own(
+            bars, own, settings.own_columns, settings.horizon, settings.calendar
         )
 
     def _split(self, bars: Bars) -> Split:

@@ -6,8 +6,8 @@ It is never repaired here; a reader or its owner decides.
 """
 
 import hashlib
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
@@ -44,6 +44,20 @@ class Violation:
     value: float
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class OwnColumn:
+    """A user's own column, as it is told at each row of a panel.
+
+    Attributes:
+        kind: ``"past"``, known at the row's close; ``"known"``, the values of the
+            sessions after it, which were known before; ``"static"``, the same always.
+        told: What is told at each row.
+    """
+
+    kind: str
+    told: Float[np.ndarray, "row state"]
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Bars:
     """A panel of sessions, symbol after symbol, each from its oldest bar on.
@@ -54,12 +68,14 @@ class Bars:
             ``(symbol + 1,)``.
         dates: Session of each row, ``datetime64[D]``.
         values: Open, high, low, close in price units and volume in units traded.
+        own: A user's own columns by name; see ``closecast.market.own``.
     """
 
     symbols: tuple[str, ...]
     offsets: Int[np.ndarray, " symbol_plus_one"]
     dates: Shaped[np.ndarray, " row"]
     values: Float[np.ndarray, "row column"]
+    own: Mapping[str, OwnColumn] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if len(self.offsets) != len(self.symbols) + 1 or self.offsets[-1] != len(self):
@@ -118,6 +134,9 @@ class Bars:
             digest.update(f"{symbol}\0{end - start}\0".encode())
         digest.update(self.dates.astype("datetime64[D]").astype("<i8").tobytes())
         digest.update(self.values.astype("<f8").tobytes())
+        for name, column in self.own.items():
+            digest.update(f"{name}\0{column.kind}\0".encode())
+            digest.update(column.told.astype("<f8").tobytes())
         return digest.hexdigest()
 
     def __iter__(self) -> Iterator[tuple[str, int, int]]:
@@ -165,6 +184,10 @@ class Bars:
             offsets=np.concatenate([[0], np.cumsum(counts[counts > 0])]),
             dates=self.dates[keep],
             values=self.values[keep],
+            own={
+                name: replace(column, told=column.told[keep])
+                for name, column in self.own.items()
+            },
         )
 
 

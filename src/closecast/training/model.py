@@ -110,7 +110,7 @@ class TrainedModel:
         Float[np.ndarray, "window horizon quantile"],
     ]:
         settings = self.settings
-        data = with_states(bars, settings.window_spec, settings.states)
+        data = tables_of(bars, settings)
         engine = choose_engine(settings.engine, settings.device)
         outputs = [
             engine.outputs(data, settings.network, member.weights, cutoffs)
@@ -274,7 +274,7 @@ def train_each(
     networks: list[list[TrainedModel | TrainingError]] = [[] for _ in jobs]
     for together in _same_data([settings for _, settings, _ in members]):
         settings = members[together[0]][1]
-        data = with_states(bars, settings.window_spec, settings.states)
+        data = tables_of(bars, settings)
         engine = choose_engine(settings.engine, settings.device)
         fleet = [members[number] for number in together]
         trained = engine.train(data, [member for _, _, member in fleet], on_epoch)
@@ -287,6 +287,24 @@ def train_each(
     return [
         ensemble(job.settings, own) for job, own in zip(jobs, networks, strict=True)
     ]
+
+
+def tables_of(bars: Bars, settings: Settings) -> WindowData:
+    """Prepare a panel as models of some settings read it.
+
+    Args:
+        bars: The panel.
+        settings: The settings.
+
+    Returns:
+        Its tables.
+
+    Raises:
+        SettingError: A column that the settings name is not beside the bars.
+    """
+    return with_states(
+        bars, settings.window_spec, settings.states, settings.own_columns
+    )
 
 
 def by_seed(settings: Settings) -> list[Settings]:
@@ -329,6 +347,7 @@ def _same_data(settings_list: Sequence[Settings]) -> list[list[int]]:
         key = (
             settings.window_spec,
             settings.states,
+            settings.own_columns,
             settings.engine,
             settings.device,
         )

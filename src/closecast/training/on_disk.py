@@ -15,7 +15,7 @@ from closecast.engine import choose_engine
 from closecast.engine.fleet import Engine, Member, Progress, TrainedMember
 from closecast.errors import SettingError, TrainingError
 from closecast.training.model import TrainedModel, by_seed, ensemble
-from closecast.training.settings import Settings
+from closecast.training.settings import OWN_COLUMNS, Settings
 from closecast.windows.on_disk import DiskPanel
 from closecast.windows.scaling import WindowData
 from closecast.windows.split import Split
@@ -70,7 +70,8 @@ def train_on_disk(
 
 
 def _refuse_what_needs_bars(settings: Settings) -> None:
-    for name, needed in (("states", "none"), ("mean", "free")):
+    own = tuple((name, "none") for name in OWN_COLUMNS)
+    for name, needed in (("states", "none"), ("mean", "free"), *own):
         if getattr(settings, name) != needed:
             raise SettingError(
                 f"Expected {name} to be {needed} over a panel on disk, got "

@@ -14,11 +14,10 @@ from closecast.engine.fleet import Member
 from closecast.errors import TrainingError
 from closecast.forecast import Forecast
 from closecast.market.bars import Bars
-from closecast.training.model import TrainedModel, learned_mean, record_of
+from closecast.training.model import TrainedModel, learned_mean, record_of, tables_of
 from closecast.training.settings import Settings
 from closecast.windows.permuted import permuted_windows
 from closecast.windows.split import Split
-from closecast.windows.states import with_states
 
 BUDGET = 40_960
 """Windows that its training passes over, all epochs together: it has a shape to
@@ -79,7 +78,7 @@ def train_permuted(bars: Bars, settings: Settings, split: Split) -> Permuted | N
     Raises:
         SettingError: The engine or the device is not there.
     """
-    data = with_states(bars, settings.window_spec, settings.states)
+    data = tables_of(bars, settings)
     windows = permuted_windows(data, bars, split, settings.seed)
     if len(windows.train) < FEWEST_WINDOWS or len(windows.validation) == 0:
         return None

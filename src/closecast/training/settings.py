@@ -18,6 +18,7 @@ import numpy as np
 from closecast.engine import ENGINES
 from closecast.engine.fleet import OptimizerConfig
 from closecast.errors import SettingError
+from closecast.market.own import OwnNames
 from closecast.models.config import (
     MAX_SEED,
     NetworkConfig,
@@ -25,11 +26,14 @@ from closecast.models.config import (
     require_whole,
 )
 from closecast.models.heads import choose_loss
+from closecast.windows.own_states import own_size
 from closecast.windows.scaling import FEATURES
 from closecast.windows.spec import WindowSpec
-from closecast.windows.states import state_groups, state_size
+from closecast.windows.states import NONE, state_groups, state_size
 
 CALIBRATIONS = ("none", "conformal")
+
+OWN_COLUMNS = ("past_columns", "known_columns", "static_columns")
 
 MEANS = ("free", "shrunk", "zero")
 
@@ -46,6 +50,10 @@ class Settings:
         horizon: Closes that it forecasts.
         states: What the head is told beyond the bars: ``"none"``, ``"all"`` or groups
             of ``closecast.windows.states.GROUPS`` with commas between.
+        past_columns: Own columns known at the close of their date, with commas
+            between, or ``"none"``.
+        known_columns: Own columns known ahead.
+        static_columns: Own columns that name a category of each symbol.
         hidden_size: Units of an LSTM layer.
         num_layers: LSTM layers.
         dropout: Chance that a unit is dropped in training.
@@ -85,6 +93,9 @@ class Settings:
     context_length: int = 10
     horizon: int = 5
     states: str = "none"
+    past_columns: str = "none"
+    known_columns: str = "none"
+    static_columns: str = "none"
     hidden_size: int = 50
     num_layers: int = 2
     dropout: float = 0.1
@@ -119,12 +130,16 @@ class Settings:
             plain = value.item() if isinstance(value, np.generic) else value
             if field.type is float and type(plain) is int:
                 plain = float(plain)
+            if field.name in OWN_COLUMNS:
+                plain = _with_commas(field.name, plain)
             object.__setattr__(self, field.name, plain)
         require_whole("context_length", self.context_length, 1, 10_000)
+        require_whole("horizon", self.horizon, 1, 1000)
         require_choice("engine", self.engine, ENGINES)
         require_choice("calibrate", self.calibrate, CALIBRATIONS)
         require_choice("mean", self.mean, MEANS)
         state_groups(self.states)
+        _refuse_twins([name for name, _ in self.own_columns])
         require_whole("seeds", self.seeds, 1, MAX_SEEDS)
         network, optimizer = self.network, self.optimizer_config  # check their ranges
         choose_loss(network.head, optimizer.loss)
@@ -189,11 +204,21 @@ class Settings:
         return WindowSpec(context_length=self.context_length, horizon=self.horizon)
 
     @property
+    def own_columns(self) -> OwnNames:
+        """A user's own columns that the model is told."""
+        past, known, static = (
+            tuple(getattr(self, name).split(",")) if getattr(self, name) != NONE else ()
+            for name in OWN_COLUMNS
+        )
+        return OwnNames(past=past, known=known, static=static)
+
+    @property
     def network(self) -> NetworkConfig:
         """Shape of the network."""
         return NetworkConfig(
             input_size=len(FEATURES),
-            state_size=state_size(self.states),
+            state_size=state_size(self.states)
+            + own_size(self.own_columns, self.horizon),
             horizon=self.horizon,
             hidden_size=self.hidden_size,
             num_layers=self.num_layers,
@@ -235,6 +260,26 @@ class Settings:
         """SHA-256 of the settings: same settings, same hash."""
         text = json.dumps(self.to_dict(), sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _refuse_twins(names: list[str]) -> None:
+    twins = sorted({name for name in names if names.count(name) > 1})
+    if twins:
+        raise SettingError(
+            f"Expected each own column once, got {', '.join(twins)} twice. A column "
+            "is past, known ahead or static."
+        )
+
+
+def _with_commas(name: str, value: object) -> str:
+    words = value.split(",") if isinstance(value, str) else value
+    if not isinstance(words, list | tuple) or not all(
+        isinstance(word, str) and word.strip() for word in words
+    ):
+        raise SettingError(
+            f"Expected {name} to be {NONE} or names with commas between, got {value!r}."
+        )
+    return ",".join(word.strip() for word in words) or NONE
 
 
 def _iso_date(name: str, value: object) -> date | None:

@@ -5,14 +5,14 @@ how the forecaster works, so anybody's can be tested.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from closecast.errors import LeakageError
 from closecast.forecast import Forecast, Forecaster
-from closecast.market.bars import VOLUME, Bars
+from closecast.market.bars import VOLUME, Bars, OwnColumn
 from closecast.market.calendar import closing_hours
 from closecast.windows.spec import WindowSpec
 from closecast.windows.split import Split
@@ -392,7 +392,28 @@ def with_noise(bars: Bars, replaced: Bool[np.ndarray, " row"], seed: int) -> Bar
             1e6 * body[:, 0],
         ]
     )
-    return with_values(bars, np.where(replaced[:, None], values, bars.values))
+    noisy = with_values(bars, np.where(replaced[:, None], values, bars.values))
+    return replace(noisy, own=_noisy_own(bars, replaced, random))
+
+
+def _noisy_own(
+    bars: Bars, replaced: Bool[np.ndarray, " row"], random: np.random.Generator
+) -> dict[str, OwnColumn]:
+    # What is told at a replaced row and was not always so; a row that stays keeps what
+    # was known ahead at it.
+    return {
+        name: column
+        if column.kind == "static"
+        else replace(
+            column,
+            told=np.where(
+                replaced[:, None],
+                6 * random.random(column.told.shape) - 3,
+                column.told,
+            ),
+        )
+        for name, column in bars.own.items()
+    }
 
 
 def with_values(bars: Bars, values: Float[np.ndarray, "row column"]) -> Bars:
@@ -405,9 +426,7 @@ def with_values(bars: Bars, values: Float[np.ndarray, "row column"]) -> Bars:
     Returns:
         A panel of the same symbols and dates.
     """
-    return Bars(
-        symbols=bars.symbols, offsets=bars.offsets, dates=bars.dates, values=values
-    )
+    return replace(bars, values=values)
 
 
 def renamed(bars: Bars) -> Bars:
@@ -419,12 +438,7 @@ def renamed(bars: Bars) -> Bars:
     Returns:
         The same bars under other names.
     """
-    return Bars(
-        symbols=tuple(f"renamed {symbol}" for symbol in bars.symbols),
-        offsets=bars.offsets,
-        dates=bars.dates,
-        values=bars.values,
-    )
+    return replace(bars, symbols=tuple(f"renamed {name}" for name in bars.symbols))
 
 
 def _differing(one: Forecast, other: Forecast) -> int:

@@ -15,6 +15,8 @@ from jaxtyping import Bool, Float
 
 from closecast.errors import SettingError
 from closecast.market.bars import CLOSE, HIGH, LOW, OPEN, VOLUME, Bars
+from closecast.market.own import NO_OWN, OwnNames
+from closecast.windows.own_states import own_table
 from closecast.windows.peers import own_market, world_before
 from closecast.windows.scaling import (
     MIN_VOLATILITY,
@@ -24,6 +26,7 @@ from closecast.windows.scaling import (
     volatility,
 )
 from closecast.windows.spec import WindowSpec
+from closecast.windows.weighing import lagged, weighted_mean
 
 NONE, ALL = "none", "all"
 
@@ -122,22 +125,29 @@ def state_table(
     return np.clip(table, -LARGEST, LARGEST, out=table)
 
 
-def with_states(bars: Bars, spec: WindowSpec, states: str = NONE) -> WindowData:
+def with_states(
+    bars: Bars, spec: WindowSpec, states: str = NONE, own: OwnNames = NO_OWN
+) -> WindowData:
     """Prepare a panel as models read it, states included.
 
     Args:
         bars: The panel.
         spec: Shape of a window.
         states: As in ``state_groups``.
+        own: A user's own columns to tell after them.
 
     Returns:
         Its tables.
 
     Raises:
-        SettingError: A name is unknown.
+        SettingError: A name is unknown, or a column is not there.
     """
     logs, scale = log_table(bars), volatility(bars)
-    return WindowData(spec, logs, scale, state_table(bars, logs, scale, states))
+    table = state_table(bars, logs, scale, states)
+    if own != NO_OWN:
+        told = np.clip(own_table(bars, own), -LARGEST, LARGEST)
+        table = np.concatenate([table, told], axis=1)
+    return WindowData(spec, logs, scale, table)
 
 
 def squared_range(bars: Bars) -> Float[np.ndarray, " row"]:
@@ -158,48 +168,6 @@ def squared_range(bars: Bars) -> Float[np.ndarray, " row"]:
     parkinson = log_range**2 / (4 * np.log(2))
     squares = np.where(log_range > 0, parkinson, squared_return)
     return np.asarray(np.maximum(squares, MIN_VOLATILITY**2))
-
-
-def weighted_mean(
-    bars: Bars, values: Float[np.ndarray, "row column"], half_life: float
-) -> Float[np.ndarray, "row column"]:
-    """Average each symbol's past, weights halving with age.
-
-    Args:
-        bars: The panel.
-        values: A column for each series.
-        half_life: Sessions after which a value counts half.
-
-    Returns:
-        Mean of the values up to and including each row.
-    """
-    from scipy.signal import lfilter
-
-    decay = 0.5 ** (1 / half_life)
-    mean = np.empty_like(values)
-    for _, start, end in bars:
-        weight = (1 - decay ** np.arange(1, end - start + 1)) / (1 - decay)
-        total = lfilter([1.0], [1.0, -decay], values[start:end], axis=0)
-        mean[start:end] = total / weight[:, None]
-    return mean
-
-
-def lagged(
-    bars: Bars, values: Float[np.ndarray, " row"], back: int, missing: float
-) -> Float[np.ndarray, " row"]:
-    """Look some sessions back.
-
-    Args:
-        bars: The panel.
-        values: A value for each row.
-        back: Sessions.
-        missing: What stands before a symbol's first bar.
-
-    Returns:
-        The symbol's value of ``back`` sessions ago.
-    """
-    rows = np.arange(len(bars)) - back
-    return np.where(rows >= bars.starts, values[np.maximum(rows, 0)], missing)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
