@@ -27,6 +27,8 @@ from closecast.cli.pack import pack
 from closecast.cli.range_test import NOT_SET, range_test
 from closecast.cli.screen import say, say_json, training_progress
 from closecast.cli.search import search
+from closecast.cli.serve import serve_app
+from closecast.cli.shelf import shelf_app
 from closecast.cli.store import add_to as add_store
 from closecast.cli.sweep import compare, runs_app, sweep
 from closecast.cli.verify import verify
@@ -56,6 +58,8 @@ app.command()(compare)
 app.command()(engine)
 app.command()(export)
 app.add_typer(runs_app, name="runs", help="Look at the runs of this machine.")
+app.add_typer(serve_app, name="serve")
+app.add_typer(shelf_app, name="shelf")
 
 
 @app.command()

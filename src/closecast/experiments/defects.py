@@ -59,17 +59,32 @@ def tell_suspect(
         rows: The cutoffs of the forecasts.
         spec: Shape of a window.
     """
+    said = suspect_of(bars, rows, spec)
+    if said:
+        warnings.warn(said, ClosecastWarning, stacklevel=4)
+
+
+def suspect_of(bars: Bars, rows: Int[np.ndarray, " window"], spec: WindowSpec) -> str:
+    """Find forecasts that read a suspected defect.
+
+    Args:
+        bars: The panel.
+        rows: The cutoffs of the forecasts.
+        spec: Shape of a window.
+
+    Returns:
+        A sentence that counts them and names some; empty where there are none.
+    """
     broken = broken_steps(bars)
     suspect = rows[touches(rows, broken, spec.context_length)]
-    if len(suspect):
-        warnings.warn(
-            f"{len(suspect):,} of {len(rows):,} forecasts read a suspected defect in "
-            f"their last {spec.context_length} bars (cutoffs "
-            f"{_places(bars, suspect)}). Do not trust them before "
-            "`closecast data check` is content.",
-            ClosecastWarning,
-            stacklevel=4,
-        )
+    if not len(suspect):
+        return ""
+    return (
+        f"{len(suspect):,} of {len(rows):,} forecasts read a suspected defect in "
+        f"their last {spec.context_length} bars (cutoffs "
+        f"{_places(bars, suspect)}). Do not trust them before "
+        "`closecast data check` is content."
+    )
 
 
 def _refused(

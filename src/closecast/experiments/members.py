@@ -5,10 +5,13 @@ its fleet is done: an experiment that was killed goes on with the members that a
 missing, and ends with the same bytes.
 """
 
+import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from jaxtyping import Int
@@ -18,6 +21,7 @@ from closecast.engine.fleet import Progress
 from closecast.errors import TrainingError
 from closecast.evaluation.scores import crps
 from closecast.experiments.index import Index
+from closecast.experiments.progress import ProgressFile
 from closecast.experiments.run import read_json, write_json
 from closecast.experiments.workers import IN_PROCESS, Workers
 from closecast.market.bars import Bars
@@ -34,6 +38,9 @@ FLEET_SIZE = 16
 
 MAX_SCORED = 4096
 """Training windows that a member's error is measured on, evenly spaced."""
+
+BEST = 8
+"""Members that a progress names, the best so far."""
 
 Value = str | int | float | bool
 
@@ -103,6 +110,48 @@ class SweepProgress:
     windows_per_s: float
     left_s: float | None
 
+    def to_dict(self) -> dict[str, Any]:
+        """Lay it out as ``progress.json`` holds it.
+
+        Returns:
+            Plain values: ``at``, ``size``, ``done``, ``retired``, ``windows_per_s``,
+            ``left_s``, ``best`` and ``running``, which is None between two fleets.
+        """
+        trained = [one for one in self.results if one.validation_loss is not None]
+        trained.sort(key=lambda one: one.validation_loss or 0.0)
+        return {
+            "at": datetime.now(UTC).isoformat(timespec="seconds"),
+            "size": self.size,
+            "done": len(self.results),
+            "retired": sum(one.diverged is not None for one in self.results),
+            "windows_per_s": self.windows_per_s,
+            "left_s": self.left_s,
+            "best": [
+                {
+                    "name": one.name,
+                    "values": dict(one.values),
+                    "validation_loss": one.validation_loss,
+                }
+                for one in trained[:BEST]
+            ],
+            "running": None if self.running is None else _running(self.running),
+        }
+
+
+def _running(running: Progress) -> dict[str, Any]:
+    return {
+        "member": running.member,
+        "epoch": running.epoch,
+        "epochs": running.epochs,
+        "share": running.done,
+        "train_loss": _finite(running.train_loss),
+        "validation_loss": _finite(running.validation_loss),
+    }
+
+
+def _finite(loss: float) -> float | None:
+    return loss if math.isfinite(loss) else None
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Scored:
@@ -156,6 +205,7 @@ class Workshop:
     ) -> None:
         self.bars, self.split, self.folder, self.ledger = bars, split, folder, ledger
         self.on_progress, self.workers = on_progress, workers
+        self.progress_file = ProgressFile(folder)
         self.done: dict[str, MemberResult] = {}
         self.reused = self.size = self.epochs_run = self.epochs_left = 0
         self.started = time.perf_counter()
@@ -222,20 +272,19 @@ class Workshop:
         self._report(progress)
 
     def _report(self, running: Progress | None) -> None:
-        if self.on_progress is None:
-            return
         elapsed = time.perf_counter() - self.started
         rate = self.epochs_run / elapsed
-        self.on_progress(
-            SweepProgress(
-                size=self.size,
-                results=tuple(self.done.values()),
-                reused=self.reused,
-                running=running,
-                windows_per_s=rate * len(self.split.train),
-                left_s=max(0, self.epochs_left) / rate if rate else None,
-            )
+        progress = SweepProgress(
+            size=self.size,
+            results=tuple(self.done.values()),
+            reused=self.reused,
+            running=running,
+            windows_per_s=rate * len(self.split.train),
+            left_s=max(0, self.epochs_left) / rate if rate else None,
         )
+        self.progress_file.write(progress.to_dict)
+        if self.on_progress is not None:
+            self.on_progress(progress)
 
 
 def train_surviving(

@@ -174,6 +174,7 @@ def conclude(work: Workshop, plan: Plan, results: Sequence[MemberResult]) -> Non
         "combinations": [asdict(one) for one in combine(results)],
         "members": [asdict(one) for one in results],
     }
+    work.progress_file.remove()
     write_json(work.folder / SWEEP, document)  # last: now the experiment is done
 
 

@@ -1,0 +1,32 @@
+"""The routes, one file a noun."""
+
+from fastapi import APIRouter
+
+from closecast.serving.api.routes import (
+    dashboard,
+    doctor,
+    events,
+    forecasts,
+    health,
+    prices,
+    runs,
+    scoreboard,
+    session,
+    symbols,
+)
+
+ROUTERS: tuple[APIRouter, ...] = tuple(
+    module.router
+    for module in (
+        health,
+        session,
+        symbols,
+        prices,
+        forecasts,
+        scoreboard,
+        events,
+        runs,
+        doctor,
+        dashboard,
+    )
+)

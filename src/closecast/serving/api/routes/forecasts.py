@@ -1,0 +1,128 @@
+"""``/v1/forecasts``: the next closes of a symbol, of several, or of posted bars."""
+
+import datetime as dt
+from typing import Annotated
+
+import numpy as np
+from fastapi import APIRouter, Path
+from fastapi import Query as Asked
+from fastapi.responses import Response
+
+from closecast.market.bars import Bars, from_columns
+from closecast.serving.api.answers import computed
+from closecast.serving.api.problems import Problem
+from closecast.serving.api.service import Served, Service
+from closecast.serving.api.shapes import Forecast, Forecasts, PostedBars
+from closecast.serving.desk import Serving, make
+
+router = APIRouter(prefix="/v1", tags=["forecasts"])
+
+JSON = "application/json"
+
+MOST_SYMBOLS = 100
+"""Symbols of one request."""
+
+Cutoff = Annotated[
+    dt.date | None,
+    Asked(description="The last bar known; by default the newest one."),
+]
+
+
+@router.get("/forecasts", response_model=Forecasts)
+async def forecasts(
+    service: Served,
+    symbols: Annotated[
+        str,
+        Asked(max_length=8000, description="Symbols with commas between, up to 100."),
+    ],
+) -> Response:
+    """Forecast several symbols at once, each from its newest bar."""
+    names = list(dict.fromkeys(name.strip() for name in symbols.split(",")))
+    if len(names) > MOST_SYMBOLS:
+        raise Problem(
+            422,
+            f"Expected at most {MOST_SYMBOLS} symbols, got {len(names):,}. Ask for "
+            "them in parts.",
+            kind="too-many-symbols",
+        )
+    for name in names:
+        service.require_symbol(name)
+    parts = [await _answer(service, name, None) for name in names]
+    return Response(b'{"forecasts":[' + b",".join(parts) + b"]}", media_type=JSON)
+
+
+@router.get("/forecasts/{symbol:path}", response_model=Forecast)
+async def forecast(
+    service: Served,
+    symbol: Annotated[str, Path(description="One of /v1/symbols.")],
+    cutoff: Cutoff = None,
+) -> Response:
+    """Forecast the next closes of a symbol, with verdict and record."""
+    service.require_symbol(symbol)
+    return Response(await _answer(service, symbol, cutoff), media_type=JSON)
+
+
+@router.post("/forecasts", response_model=Forecast)
+async def forecast_posted(service: Served, posted: PostedBars) -> Response:
+    """Forecast the next closes of posted bars; nothing of them is kept."""
+    serving = service.require_serving()
+    bars = bars_of(posted)
+
+    made = await service.work(lambda: make(serving, bars, posted.symbol, posted.cutoff))
+    content = computed(serving, made).model_dump_json()
+    service.metrics.forecasts.labels("posted").inc()
+    return Response(content, media_type=JSON)
+
+
+def bars_of(posted: PostedBars) -> Bars:
+    """Make a panel of posted bars.
+
+    Args:
+        posted: Bars in any order.
+
+    Returns:
+        The panel.
+
+    Raises:
+        Problem: A bar is of a day that has not come.
+        BarsError: The bars break a rule.
+    """
+    tomorrow = dt.datetime.now(dt.UTC).date() + dt.timedelta(days=1)
+    newest = max(bar.date for bar in posted.bars)
+    if newest > tomorrow:  # a day ahead: somewhere it is tomorrow already
+        raise Problem(
+            422,
+            f"Expected bars of days that have come, got one of {newest} (symbol "
+            f"{posted.symbol}). Drop it.",
+            kind="future-bar",
+        )
+    return from_columns(
+        np.full(len(posted.bars), posted.symbol),
+        np.array([bar.date for bar in posted.bars], dtype="datetime64[D]"),
+        np.array(
+            [(b.open, b.high, b.low, b.close, b.volume) for b in posted.bars],
+            dtype=np.float64,
+        ),
+    )
+
+
+async def _answer(service: Service, symbol: str, cutoff: dt.date | None) -> bytes:
+    serving = service.require_serving()
+    epoch = (serving.model_hash, serving.version, service.prices.content().version)
+    key = (symbol, cutoff)
+    content = service.answers.ready(epoch, key)
+    if content is None:
+        content = await service.work(
+            lambda: service.answers.keep(
+                epoch, key, lambda: _computed(service, serving, symbol, cutoff)
+            )
+        )
+    service.metrics.forecasts.labels("computed").inc()
+    return content
+
+
+def _computed(
+    service: Service, serving: Serving, symbol: str, cutoff: dt.date | None
+) -> bytes:
+    made = service.desk.forecast(serving, symbol, cutoff)
+    return computed(serving, made).model_dump_json().encode()

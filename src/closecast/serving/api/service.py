@@ -1,0 +1,150 @@
+"""What an app serves: prices, the desk, the runs, and who may ask for them."""
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Annotated, TypeVar
+
+from fastapi import Depends, Request
+
+from closecast.serving.api.answers import Answers
+from closecast.serving.api.keys import KeyRing
+from closecast.serving.api.metrics import Metrics
+from closecast.serving.api.problems import Problem, not_now
+from closecast.serving.api.sessions import Sessions
+from closecast.serving.api.static import Assets
+from closecast.serving.desk import Desk, Serving
+from closecast.serving.examination import Examination
+from closecast.serving.prices import PriceBook, nearest
+from closecast.serving.runs import RunBook
+
+T = TypeVar("T")
+
+WORKERS = 2
+"""Threads that compute; the event loop itself only hands out."""
+
+WORK_S = 10.0
+"""Seconds that a computation may take."""
+
+MOST_WAITING = 256
+"""Computations that may wait; the next one is told to come again."""
+
+
+@dataclass(kw_only=True, eq=False)
+class Service:
+    """What an app serves.
+
+    Attributes:
+        prices: Bars by symbol.
+        desk: The model that serves.
+        runs: The runs of this machine.
+        keys: Who may ask.
+        sessions: Which browsers are logged in.
+        metrics: What is counted.
+        answers: Forecasts that are ready to be sent.
+        assets: The dashboard's files.
+        examined: What the doctor found last.
+        work_s: Seconds that a computation may take.
+        streams: Event streams that are open.
+    """
+
+    prices: PriceBook
+    desk: Desk
+    runs: RunBook
+    keys: KeyRing
+    sessions: Sessions = field(default_factory=Sessions)
+    metrics: Metrics = field(default_factory=Metrics)
+    answers: Answers = field(default_factory=Answers)
+    assets: Assets = field(default_factory=Assets)
+    examined: Examination | None = None
+    work_s: float = WORK_S
+    streams: int = 0
+    _pool: ThreadPoolExecutor = field(
+        default_factory=lambda: ThreadPoolExecutor(WORKERS, "closecast-work")
+    )
+    _waiting: int = 0
+
+    async def work(self, task: Callable[[], T]) -> T:
+        """Compute something beside the event loop.
+
+        Args:
+            task: What to compute.
+
+        Returns:
+            What it gave.
+
+        Raises:
+            Problem: It took too long, or too many wait already.
+        """  # noqa: DOC501  not_now gives a Problem
+        if self._waiting >= MOST_WAITING:
+            raise not_now("a free worker", 1)
+        self._waiting += 1
+        try:
+            running = asyncio.get_running_loop().run_in_executor(self._pool, task)
+            return await asyncio.wait_for(running, self.work_s)
+        except TimeoutError as error:
+            raise not_now(f"an answer within {self.work_s:g} s") from error
+        finally:
+            self._waiting -= 1
+
+    def require_symbol(self, symbol: str) -> None:
+        """Refuse a symbol that is not served.
+
+        Args:
+            symbol: What was asked for.
+
+        Raises:
+            Problem: There is no such symbol.
+        """
+        known = self.prices.content().symbols
+        if symbol in known:
+            return
+        near = nearest(symbol, known)
+        hint = f"Did you mean {', '.join(near)}?" if near else "See /v1/symbols."
+        raise Problem(
+            404,
+            f"Expected one of {len(known):,} symbols, got {symbol[:64]!r}. {hint}",
+            nearest=near,
+            kind="unknown-symbol",
+        )
+
+    def require_serving(self) -> Serving:
+        """Refuse while no model serves.
+
+        Returns:
+            The model that serves.
+
+        Raises:
+            Problem: None was promoted.
+        """
+        serving = self.desk.serving()
+        if serving is None:
+            raise Problem(
+                404,
+                "Expected a model that serves, got an empty shelf. Put one there: "
+                "closecast shelf add MODEL --reason WHY --promote.",
+                kind="no-model",
+            )
+        return serving
+
+    def close(self) -> None:
+        """Let the threads go."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+
+def service_of(request: Request) -> Service:
+    """Find what the app of a request serves.
+
+    Args:
+        request: The request.
+
+    Returns:
+        Its service.
+    """
+    service = request.app.state.service
+    assert isinstance(service, Service)  # noqa: S101  for mypy: state is untyped
+    return service
+
+
+Served = Annotated[Service, Depends(service_of)]
