@@ -13,6 +13,7 @@
     - VendorError        a vendor of prices gave none
     - LeakageError       a forecast could have seen its own answer
     - IntegrityError     a stored run is not what it says
+    - LessonError        a lesson of the lab is not there, or its code failed
 
 A message reads ``Expected <rule>, got <value> (<where>). <What to do>.``
 """
@@ -68,6 +69,10 @@ class LeakageError(ClosecastError, RuntimeError):
 
 class IntegrityError(ClosecastError, ValueError):
     """A stored run is not what it says."""
+
+
+class LessonError(ClosecastError, RuntimeError):
+    """A lesson of the lab is not there, or its code failed."""
 
 
 class ClosecastWarning(UserWarning):

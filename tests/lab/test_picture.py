@@ -5,7 +5,8 @@ import pytest
 from matplotlib.image import imread
 
 from closecast.errors import SettingError
-from closecast.lab.picture import ON_PAGE, RECORD, canvas, show
+from closecast.lab.picture import canvas, show
+from closecast.lab.play import ON_PAGE, RECORD
 
 
 def test_a_picture_has_its_words():

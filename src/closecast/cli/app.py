@@ -9,6 +9,7 @@ from closecast.cli.backtest import backtest
 from closecast.cli.data import app as data_app
 from closecast.cli.engine import engine
 from closecast.cli.export import export
+from closecast.cli.lab import lab
 from closecast.cli.leak_test import leak_test
 from closecast.cli.options import (
     AsJson,
@@ -50,6 +51,7 @@ add_store(data_app)
 app.add_typer(data_app, name="data", help="Look at prices before anything is trained.")
 data_app.command()(with_hints(pack))
 app.command()(with_hints(leak_test))
+app.command()(lab)
 app.command()(with_hints(sweep))
 app.command()(with_hints(search))
 app.command("range-test")(with_settings(with_hints(range_test), NOT_SET))

@@ -7,11 +7,10 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
 from closecast.errors import SettingError
-from closecast.lab.picture import Picture, canvas, show
-from closecast.reports.figures import ACCENT, GREEN, MUTED, VIOLET, WARM
+from closecast.lab.picture import COLOURS, Picture, canvas, show
+from closecast.reports.figures import ACCENT, MUTED
 
 PANELS = {"train_acc": "train", "val_acc": "validation", "test_acc": "test"}
-HUES = (ACCENT, WARM, GREEN, VIOLET, MUTED)
 HATCHES = ("", "//", "..", "xx", "--")
 """Bars are never told apart by colour alone."""
 
@@ -120,7 +119,7 @@ def _draw_bars(
             middle,
             errors.mean(),
             0.92 * width,
-            color=HUES[at % len(HUES)],
+            color=COLOURS[at % len(COLOURS)],
             hatch=HATCHES[at % len(HATCHES)],
             edgecolor="white",
             label=str(value) if number == 0 else None,

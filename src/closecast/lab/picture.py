@@ -14,20 +14,29 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
+from cycler import cycler
 from markupsafe import Markup
 from matplotlib.figure import Figure
+from matplotlib.typing import RcKeyType
 
 from closecast.errors import SettingError
 from closecast.lab.fonts import families
-from closecast.reports.figures import DRAWING, PAPER, inline
-
-ON_PAGE = "CLOSECAST_LAB_PAGE"
-"""Environment variable that is set where a lesson is run for a page."""
-
-RECORD = "\x1e"
-"""Begins a line of the output that is a record for the page and not text."""
+from closecast.lab.play import ON_PAGE, RECORD
+from closecast.reports.figures import (
+    ACCENT,
+    DRAWING,
+    GREEN,
+    MUTED,
+    PAPER,
+    VIOLET,
+    WARM,
+    inline,
+)
 
 PIXELS_PER_INCH = 110
+"""Of a figure on a wide screen: its letters are then about as large as the text's."""
+
+COLOURS = (ACCENT, WARM, GREEN, VIOLET, MUTED)
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,8 +55,11 @@ class Picture:
     def svg(self) -> Markup:
         """The figure as an ``<svg>`` for a page, the words as its label."""
         name = "figure-" + hashlib.sha256(self.alt.encode()).hexdigest()[:8]
-        with mpl.rc_context({**DRAWING, "font.family": families()}):
-            return inline(self.figure, name, self.alt)
+        with mpl.rc_context(_style()):
+            drawn = inline(self.figure, name, self.alt)
+        width = self.figure.get_figwidth() * PIXELS_PER_INCH
+        style = Markup('<svg style="max-width:{:.0f}px" ').format(width)
+        return style + Markup(drawn.removeprefix("<svg "))  # noqa: S704  safe above
 
     def save(self, path: str | Path) -> Path:
         """Write the figure into a file.
@@ -67,24 +79,19 @@ class Picture:
                 f"Expected a name that ends in .png, .svg or .pdf, got {path.name!r}. "
                 "Rename it."
             )
-        paths_for_text = {**DRAWING, "svg.fonttype": "path", "font.family": families()}
-        with mpl.rc_context(paths_for_text):
+        with mpl.rc_context({**_style(), "svg.fonttype": "path"}):
             self.figure.savefig(path, dpi=200, facecolor=PAPER)
         return path
 
     def _repr_html_(self) -> str:
-        width = self.figure.get_figwidth() * PIXELS_PER_INCH
-        return (
-            f'<div style="max-width:{width:.0f}px;background:{PAPER};padding:8px">'
-            f"{self.svg}</div>"
-        )
+        return f'<div style="background:{PAPER};padding:8px">{self.svg}</div>'
 
     def __repr__(self) -> str:
         return self.alt
 
 
 def canvas(
-    rows: int = 1, columns: int = 1, *, width: float = 7.0, height: float = 3.0
+    rows: int = 1, columns: int = 1, *, width: float = 5.5, height: float = 2.8
 ) -> tuple[Figure, Any]:
     """Open a figure in the lab's style, as ``plt.subplots`` does.
 
@@ -97,7 +104,7 @@ def canvas(
     Returns:
         The figure, and its axes: one, or an array of them.
     """
-    with mpl.rc_context({**DRAWING, "font.family": families()}):
+    with mpl.rc_context(_style()):
         figure = Figure(figsize=(width, height), layout="constrained")
         return figure, figure.subplots(rows, columns)
 
@@ -117,3 +124,11 @@ def show(figure: Figure, alt: str) -> Picture:
         record = {"svg": str(picture.svg), "alt": alt}
         sys.stdout.write(f"{RECORD}{json.dumps(record)}\n")
     return picture
+
+
+def _style() -> dict[RcKeyType, Any]:
+    return {
+        **DRAWING,
+        "font.family": families(),
+        "axes.prop_cycle": cycler(color=COLOURS),
+    }
