@@ -6,8 +6,9 @@ float32 loses cents above a few ten thousand.
 
 import hashlib
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from jaxtyping import Int, Shaped
 from closecast import durable
 from closecast.errors import StoreError
 from closecast.market.bars import COLUMNS
-from closecast.market.store.rows import Rows, in_order, nothing
+from closecast.market.store.rows import Rows, in_order, nothing, ranked
 from closecast.market.store.symbols import SymbolTable
 
 BUCKETS = 64
@@ -68,6 +69,18 @@ def buckets_of(names: Shaped[np.ndarray, " name"]) -> Int[np.ndarray, " name"]:
         Bucket of each: it depends on the name alone.
     """
     return np.array([zlib.crc32(str(n).encode()) % BUCKETS for n in names], np.int64)
+
+
+def groups_of(names: Shaped[np.ndarray, " name"]) -> set[int]:
+    """Tell which row groups may hold symbols.
+
+    Args:
+        names: Symbols.
+
+    Returns:
+        Their buckets, and ``MIXED``.
+    """
+    return {MIXED, *buckets_of(names).tolist()}
 
 
 def write_bucket(folder: Path, bucket: int, generation: int, rows: Rows) -> FileEntry:
@@ -135,7 +148,7 @@ def read_rows(
     Raises:
         StoreError: The file is damaged.
     """
-    wanted = None if names is None else {MIXED, *buckets_of(names).tolist()}
+    wanted = None if names is None else groups_of(names)
     return _read(path, entry, wanted, names)
 
 
@@ -180,7 +193,7 @@ def write_symbols(path: Path, symbols: SymbolTable) -> str:
             **{f"sum_{at}": symbols.sums[:, at].copy() for at in range(2)},
         }
     )
-    content = _encoded(table, [slice(0, len(symbols))])
+    content = _encoded([table])
     durable.stage(path, content)
     return hashlib.sha256(content).hexdigest()
 
@@ -234,7 +247,7 @@ def damaged(path: Path, got: str) -> StoreError:
 def _write(
     path: Path, kind: str, rows: Rows, slices: list[tuple[int, slice]]
 ) -> FileEntry:
-    content = _encoded(_table(rows), [part for _, part in slices])
+    content = _encoded(_table(rows, part) for _, part in slices)
     durable.stage(path, content)
     return FileEntry(
         name=path.name,
@@ -246,39 +259,42 @@ def _write(
     )
 
 
-def _table(rows: Rows) -> Any:  # noqa: ANN401
+def _table(rows: Rows, part: slice) -> Any:  # noqa: ANN401
+    # With a dictionary of its own: that of all symbols is longer than some parts.
     import pyarrow as pa
 
+    used, ids = ranked(rows.ids[part])
     symbols = pa.DictionaryArray.from_arrays(
-        pa.array(rows.ids.astype(np.int32)), pa.array(rows.names.tolist(), pa.string())
+        pa.array(ids.astype(np.int32)), pa.array(rows.names[used].tolist(), pa.string())
     )
-    prices = {name: rows.values[:, at].copy() for at, name in enumerate(COLUMNS)}
+    values = rows.values[part]
     return pa.table(
         {
             "symbol": symbols,
-            "date": rows.dates.astype("datetime64[D]"),
-            **prices,
-            "batch": rows.batches.astype(np.int32),
+            "date": rows.dates[part].astype("datetime64[D]"),
+            **{name: values[:, at].copy() for at, name in enumerate(COLUMNS)},
+            "batch": rows.batches[part].astype(np.int32),
         }
     )
 
 
-def _encoded(table: Any, slices: list[slice]) -> memoryview:  # noqa: ANN401
+def _encoded(groups: Iterable[Any]) -> memoryview:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     sink = pa.BufferOutputStream()
+    groups = iter(groups)
+    first = next(groups)
     with pq.ParquetWriter(
         sink,
-        table.schema,
+        first.schema,
         compression="zstd",
         compression_level=1,
         use_dictionary=["symbol"],
         write_page_checksum=True,
     ) as writer:
-        for part in slices:
-            size = max(1, part.stop - part.start)
-            writer.write_table(table[part], row_group_size=size)
+        for group in chain([first], groups):
+            writer.write_table(group, row_group_size=max(1, len(group)))
     return memoryview(sink.getvalue())
 
 
@@ -339,8 +355,7 @@ def _rows(
             table = table.slice(int(at[0]), len(at))
         else:
             table = table.take(at)
-        ids = ids[keep]
-        used, ids = np.unique(ids, return_inverse=True)
+        used, ids = ranked(ids[keep])
         names = names[used]
     values = np.empty((len(ids), len(COLUMNS)))
     for column, name in enumerate(COLUMNS):

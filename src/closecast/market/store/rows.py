@@ -49,8 +49,7 @@ class Rows:
         Returns:
             These rows, and the names that still have one.
         """
-        ids = self.ids[keep]
-        used, places = np.unique(ids, return_inverse=True)
+        used, places = ranked(self.ids[keep])
         return Rows(
             names=self.names[used],
             ids=places,
@@ -84,6 +83,24 @@ class Rows:
             dates=np.asarray(self.dates),
             values=np.asarray(self.values, dtype=np.float64),
         )
+
+
+def ranked(
+    ids: Int[np.ndarray, " row"],
+) -> tuple[Int[np.ndarray, " used"], Int[np.ndarray, " row"]]:
+    """Number what occurs.
+
+    Args:
+        ids: Any numbers; rows of the store have them in order, which needs no sorting.
+
+    Returns:
+        Each number once, ascending, and the position of each row's among them.
+    """
+    steps = np.diff(ids)
+    if not len(ids) or steps.min(initial=0) < 0:
+        return np.unique(ids, return_inverse=True)
+    first = np.concatenate([[True], steps > 0])
+    return ids[first], np.cumsum(first) - 1
 
 
 def of_bars(bars: Bars, batch: int) -> Rows:

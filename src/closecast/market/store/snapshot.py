@@ -68,12 +68,13 @@ class Snapshot:
         """
         if names is not None and not len(names):
             return nothing()
+        wanted = None if names is None else parquet.groups_of(names)
         parts = []
         for entry in self.manifest.files:
             if entry.is_small_delta:
                 small = self.small_delta(entry)
                 parts.append(small if names is None else small.of(names))
-            else:
+            elif wanted is None or not wanted.isdisjoint(entry.groups):
                 path = self.folder / BARS / entry.name
                 parts.append(parquet.read_rows(path, entry, names))
         return merged(parts)
