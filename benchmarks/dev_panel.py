@@ -34,7 +34,7 @@ from closecast.models.baselines import (
 from closecast.models.baselines.boosting import fit_boosting
 from closecast.training.checkpoint import load, save
 from closecast.training.model import TrainedModel, train_fleet
-from closecast.training.settings import Settings
+from closecast.training.settings import WIDTHS, Settings
 from closecast.windows import Split, WindowData, WindowSpec, split_by_date
 from closecast.windows.leakage import run_leak_tests
 from closecast.windows.scaling import volatility
@@ -51,6 +51,7 @@ COVERAGES = (0.5, 0.8, 0.95)
 SHIPPED = Settings(
     states="all",
     mean="zero",
+    width="fitted",
     seeds=3,
     num_layers=1,
     schedule="cosine",
@@ -229,11 +230,12 @@ def main() -> None:
     parser.add_argument("--cache", type=Path)
     parser.add_argument("--out", type=Path)
     parser.add_argument("--only", nargs="*", default=["closecast", *BASELINES])
+    parser.add_argument("--width", choices=WIDTHS, default=SHIPPED.width)
     parser.add_argument("--seeds", type=int, default=SHIPPED.seeds)
     arguments = parser.parse_args()
     bars, classes = read_panel(arguments.folder)
     split = split_by_date(bars, SPEC, VALIDATION_START, TEST_START)
-    settings = replace(SHIPPED, seeds=arguments.seeds)
+    settings = replace(SHIPPED, seeds=arguments.seeds, width=arguments.width)
     rows = getattr(split, arguments.block)
     results = {}
     if "closecast" in arguments.only:

@@ -83,7 +83,13 @@ def test_a_batch_larger_than_the_data_is_refused(panel):
 
 
 @pytest.mark.parametrize(
-    "setting", [{"states": "all"}, {"mean": "shrunk"}, {"past_columns": "mood"}]
+    "setting",
+    [
+        {"states": "all"},
+        {"mean": "shrunk"},
+        {"width": "fitted"},
+        {"past_columns": "mood"},
+    ],
 )
 def test_what_needs_bars_in_memory_is_refused(panel, setting):
     """No setting is silently left out."""

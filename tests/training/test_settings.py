@@ -18,6 +18,7 @@ OTHER = {
     "known_columns": "earnings",
     "static_columns": "sector",
     "mean": "shrunk",
+    "width": "fitted",
     "hidden_size": 9,
     "num_layers": 1,
     "dropout": 0.2,
@@ -53,7 +54,7 @@ def test_every_setting_reaches_its_part():
     parts = (settings.window_spec, settings.network, settings.optimizer_config)
 
     elsewhere = {"engine", "device", "validation_start", "test_start", "calendar"}
-    elsewhere |= {"seeds", "calibrate", "mean", "states"}
+    elsewhere |= {"seeds", "calibrate", "mean", "width", "states"}
     elsewhere |= {"past_columns", "known_columns", "static_columns"}
     for name in OTHER.keys() - elsewhere:
         values = [getattr(part, name) for part in parts if hasattr(part, name)]

@@ -92,7 +92,7 @@ def load(folder: Path | str) -> TrainedModel:
             f"{error}). Use the version of closecast that wrote the model."
         ) from error
     residual_scale = document["residual_scale"]
-    mean_share = document.get("mean_share")
+    mean_share, stretch = document.get("mean_share"), document.get("stretch")
     return TrainedModel(
         settings=settings,
         weights=_checked_shapes(from_bytes(weights), settings, folder / WEIGHTS),
@@ -100,6 +100,7 @@ def load(folder: Path | str) -> TrainedModel:
         residual_scale=None if residual_scale is None else np.asarray(residual_scale),
         trained_on=document["trained_on"],
         mean_share=None if mean_share is None else np.asarray(mean_share),
+        stretch=None if stretch is None else np.asarray(stretch),
         siblings=_siblings(folder / SIBLINGS, document.get(SIBLINGS, {})),
     )
 
@@ -111,7 +112,7 @@ def _siblings(folder: Path, sha256: Mapping[str, str]) -> tuple[TrainedModel, ..
 
 
 def _document(model: TrainedModel, weights: bytes, metrics: bytes) -> dict[str, Any]:
-    scale, share = model.residual_scale, model.mean_share
+    scale, share, stretch = model.residual_scale, model.mean_share, model.stretch
     return {
         "format": FORMAT,
         "settings": model.settings.to_dict(),
@@ -119,6 +120,7 @@ def _document(model: TrainedModel, weights: bytes, metrics: bytes) -> dict[str, 
         "trained_on": model.trained_on,
         "residual_scale": None if scale is None else scale.tolist(),
         "mean_share": None if share is None else share.tolist(),
+        "stretch": None if stretch is None else stretch.tolist(),
         "best_epoch": model.curve.best_epoch,
         "versions": versions(),
         "weights_sha256": _sha256(weights),

@@ -47,6 +47,11 @@ def export_onnx(model: TrainedModel, path: Path | str) -> Path:
         notes["mean_share"] = json.dumps(
             [None if share is None else share.tolist() for share in shares]
         )
+    stretches = [member.stretch for member in model.members]
+    if any(stretch is not None for stretch in stretches):
+        notes["stretch"] = json.dumps(
+            [None if stretch is None else stretch.tolist() for stretch in stretches]
+        )
     networks = [member.weights for member in model.members]
     content = onnx_bytes(settings.network, settings.context_length, networks, notes)
     write_durably(Path(path), content)

@@ -28,6 +28,7 @@ from closecast.models.heads import distribution
 from closecast.training.ensemble import mixture_quantiles
 from closecast.training.settings import Settings
 from closecast.training.shrinkage import keep_share, supported_share
+from closecast.training.width import MAX_WINDOWS, stretched, supported_stretch
 from closecast.windows.peers import NUM_MARKETS, markets
 from closecast.windows.scaling import WindowData
 from closecast.windows.states import with_states
@@ -52,6 +53,8 @@ class TrainedModel:
             ``validation_windows``; and the ``engine`` that trained.
         mean_share: Share of its mean that a model keeps in each market at each step;
             None keeps all.
+        stretch: Factor of the distances of quantiles from the mean in each market at
+            each step; None leaves them.
         siblings: The networks of further seeds, each a model of its own.
     """
 
@@ -61,6 +64,7 @@ class TrainedModel:
     residual_scale: Float[np.ndarray, " horizon"] | None
     trained_on: dict[str, Any]
     mean_share: Float[np.ndarray, "market horizon"] | None = None
+    stretch: Float[np.ndarray, "market horizon"] | None = None
     siblings: tuple["TrainedModel", ...] = ()
 
     @property
@@ -141,9 +145,11 @@ class TrainedModel:
         mean, quantiles = distribution(
             self.settings.head, outputs, unit, self.residual_scale
         )
-        if self.mean_share is None:
-            return mean, quantiles
-        return keep_share(mean, quantiles, self.mean_share[market])
+        if self.mean_share is not None:
+            mean, quantiles = keep_share(mean, quantiles, self.mean_share[market])
+        if self.stretch is not None:
+            quantiles = stretched(mean, quantiles, self.stretch[market])
+        return mean, quantiles
 
     def _mixed(
         self,
@@ -397,7 +403,7 @@ def _model(
             mean = mean_share[market] * mean
         if settings.head == "point":
             residual_scale = np.sqrt(np.mean((z - mean) ** 2, axis=0))
-    return TrainedModel(
+    model = TrainedModel(
         settings=settings,
         weights=trained.weights,
         curve=trained.curve,
@@ -408,6 +414,22 @@ def _model(
             "engine": engine.name,
         },
     )
+    if settings.width == "free":
+        return model
+    return replace(model, stretch=_fitted_stretch(model, bars, engine, data, member))
+
+
+def _fitted_stretch(
+    model: TrainedModel, bars: Bars, engine: Engine, data: WindowData, member: Member
+) -> Float[np.ndarray, "market horizon"]:
+    every = np.concatenate([member.train, member.validation])
+    places = np.linspace(0, len(every) - 1, min(len(every), MAX_WINDOWS)).astype(int)
+    rows = every[places]
+    raw = engine.outputs(data, member.network, model.weights, rows)
+    unit, market = np.ones((len(rows), member.network.horizon)), markets(bars)[rows]
+    mean, quantiles = model._alone(raw, unit, market)
+    z = data.target(rows) / data.unit(rows)
+    return supported_stretch(mean, quantiles, z, bars.dates[rows], market)
 
 
 def learned_mean(

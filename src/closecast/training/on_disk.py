@@ -71,7 +71,7 @@ def train_on_disk(
 
 def _refuse_what_needs_bars(settings: Settings) -> None:
     own = tuple((name, "none") for name in OWN_COLUMNS)
-    for name, needed in (("states", "none"), ("mean", "free"), *own):
+    for name, needed in (("states", "none"), ("mean", "free"), ("width", "free"), *own):
         if getattr(settings, name) != needed:
             raise SettingError(
                 f"Expected {name} to be {needed} over a panel on disk, got "

@@ -116,6 +116,7 @@ def _plain(settings: Settings, windows: int) -> Settings:
         settings,
         seeds=1,
         mean="free",
+        width="free",
         calibrate="none",
         early_stopping=False,
         batch_size=min(settings.batch_size, windows),

@@ -37,6 +37,8 @@ OWN_COLUMNS = ("past_columns", "known_columns", "static_columns")
 
 MEANS = ("free", "shrunk", "zero")
 
+WIDTHS = ("free", "fitted")
+
 MAX_SEEDS = 1000
 """Networks of one model at most: more is a typing error."""
 
@@ -61,6 +63,8 @@ class Settings:
         head: ``"student_t"``, ``"quantile"`` or ``"point"``.
         mean: What becomes of the mean that was learned: ``"free"`` leaves it,
             ``"shrunk"`` keeps the share that validation supports, ``"zero"`` none.
+        width: What becomes of the width: ``"free"`` leaves it, ``"fitted"`` stretches
+            it by what training and validation support once the mean is settled.
         loss: What training makes small: ``"auto"``, ``"mse"``, ``"nll"`` or
             ``"crps"``, as far as the head has it.
         optimizer: ``"adam"``, ``"adamw"``, ``"rmsprop"`` or ``"sgd"``.
@@ -102,6 +106,7 @@ class Settings:
     batch_norm: bool = True
     head: str = "student_t"
     mean: str = "free"
+    width: str = "free"
     loss: str = "auto"
     optimizer: str = "adam"
     learning_rate: float = 1e-3
@@ -138,6 +143,7 @@ class Settings:
         require_choice("engine", self.engine, ENGINES)
         require_choice("calibrate", self.calibrate, CALIBRATIONS)
         require_choice("mean", self.mean, MEANS)
+        require_choice("width", self.width, WIDTHS)
         state_groups(self.states)
         _refuse_twins([name for name, _ in self.own_columns])
         require_whole("seeds", self.seeds, 1, MAX_SEEDS)
