@@ -42,6 +42,10 @@ def serve(  # noqa: PLR0913, PLR0917  a flag each
     index: Annotated[
         Path | None, typer.Option(help="The index of runs; default: your own.")
     ] = None,
+    ledger: Annotated[
+        str | None,
+        typer.Option(help="The ledger that closecast daily records in: file or URL."),
+    ] = None,
     keys: KeyFile = None,
     host: Annotated[str, typer.Option(help="Address to bind.")] = "127.0.0.1",
     port: Annotated[
@@ -87,7 +91,7 @@ def serve(  # noqa: PLR0913, PLR0917  a flag each
         allow_hosts=tuple(allow_host or ()),
         rate=rate,
     )
-    sources = Sources(prices=prices, shelf=shelf, index=index, keys=keys)
+    sources = Sources(prices=prices, shelf=shelf, index=index, keys=keys, ledger=ledger)
     opens = sys.stdout.isatty() if open_ is None else open_
     run(sources, settings, lambda started: _announce(started, opens=opens))
 

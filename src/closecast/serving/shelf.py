@@ -108,7 +108,7 @@ class Shelf:
         Args:
             source: A model folder, or a run with one: then its scoreboard comes along.
             reason: Why it is here.
-            onnx: Whether to write the model as ONNX too, to be served by ONNX Runtime.
+            onnx: Whether to keep the model as ONNX too, for other programs.
 
         Returns:
             The new version.

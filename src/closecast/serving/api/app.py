@@ -19,6 +19,7 @@ from closecast.errors import (
     BarsError,
     ClosecastError,
     IntegrityError,
+    LedgerError,
     SettingError,
     StoreError,
     WindowError,
@@ -35,7 +36,11 @@ from closecast.serving.api.shapes import ProblemShape
 THEIRS = (BarsError, WindowError, SettingError)
 """Errors that are about what was asked."""
 
-AWAY = {StoreError: "the store of prices", IntegrityError: "an undamaged model"}
+AWAY = {
+    StoreError: "the store of prices",
+    LedgerError: "the ledger",
+    IntegrityError: "an undamaged model",
+}
 
 SHOWN_FAULTS = 3
 MAX_SHOWN = 80

@@ -18,6 +18,7 @@ from closecast.serving.runs import RunBook
 from closecast.serving.shelf import Shelf
 
 if TYPE_CHECKING:
+    from closecast.serving.api.published import Published
     from closecast.serving.api.service import Service
 
 NEEDED = ("fastapi", "uvicorn", "prometheus_client")
@@ -92,12 +93,14 @@ class Sources:
         shelf: Folder of the shelf; None for the user's own.
         index: File of the index; None for the user's own.
         keys: File of keys; None for the user's own.
+        ledger: File or URL of the ledger; None for none.
     """
 
     prices: str | None = None
     shelf: Path | None = None
     index: Path | None = None
     keys: Path | None = None
+    ledger: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -202,8 +205,16 @@ def service_of(sources: Sources) -> "Service":
         prices=prices,
         desk=Desk(Shelf(sources.shelf), prices),
         runs=RunBook(Index(sources.index)),
+        published=None if sources.ledger is None else _published(sources.ledger),
         keys=KeyRing(sources.keys or default_keys()),
     )
+
+
+def _published(place: str) -> "Published":
+    from closecast.serving.api.published import Published
+    from closecast.serving.ledger import Ledger
+
+    return Published(Ledger.open(place, create=False))
 
 
 def is_loopback(host: str) -> bool:

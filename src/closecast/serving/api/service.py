@@ -12,6 +12,7 @@ from closecast.serving.api.answers import Answers
 from closecast.serving.api.keys import KeyRing
 from closecast.serving.api.metrics import Metrics
 from closecast.serving.api.problems import Problem, not_now
+from closecast.serving.api.published import Published
 from closecast.serving.api.sessions import Sessions
 from closecast.serving.api.static import Assets
 from closecast.serving.desk import Desk, Serving
@@ -40,6 +41,7 @@ class Service:
         desk: The model that serves.
         runs: The runs of this machine.
         keys: Who may ask.
+        published: The ledger; None without one.
         sessions: Which browsers are logged in.
         metrics: What is counted.
         answers: Forecasts that are ready to be sent.
@@ -53,6 +55,7 @@ class Service:
     desk: Desk
     runs: RunBook
     keys: KeyRing
+    published: Published | None = None
     sessions: Sessions = field(default_factory=Sessions)
     metrics: Metrics = field(default_factory=Metrics)
     answers: Answers = field(default_factory=Answers)
@@ -128,8 +131,41 @@ class Service:
             )
         return serving
 
+    async def ledger_epoch(self) -> object:
+        """Say what answers from the ledger depend on.
+
+        Returns:
+            What changes with the ledger; None without one.
+
+        Raises:
+            Problem: Its database does not answer.
+        """
+        if self.published is None:
+            return None
+        return (await self.published.standing()).epoch
+
+    def require_ledger(self) -> Published:
+        """Refuse without a ledger.
+
+        Returns:
+            The ledger.
+
+        Raises:
+            Problem: There is none.
+        """
+        if self.published is None:
+            raise Problem(
+                404,
+                "Expected a ledger, got a server without one. Start it with --ledger, "
+                "and let closecast daily record forecasts.",
+                kind="no-ledger",
+            )
+        return self.published
+
     def close(self) -> None:
-        """Let the threads go."""
+        """Let the threads go, and the ledger."""
+        if self.published is not None:
+            self.published.close()
         self._pool.shutdown(wait=False, cancel_futures=True)
 
 

@@ -98,14 +98,16 @@ class Record(Shape):
     skill: dict[str, float | None] = Field(
         description="1 - CRPS / CRPS of each stored baseline; above 0 is better."
     )
-    advice: Literal["go on", "retrain", "stop"] | None
+    advice: Literal["go on", "watch", "retrain", "stop"] | None = Field(
+        description="Of the monitors over all symbols; null: not known yet."
+    )
     why: list[str] = Field(description="What the advice rests on.")
 
 
 class ModelShape(Shape):
     """What made a forecast."""
 
-    version: int | None = Field(description="On the shelf; null for another model.")
+    version: int | None = Field(description="On the shelf, if it is the one serving.")
     hash: str
 
 
@@ -194,6 +196,37 @@ class History(Shape):
     symbol: str
     forecasts: list[PastForecast]
     record: Record
+
+
+class TrackedShape(Shape):
+    """A symbol of the ledger."""
+
+    symbol: str
+    forecasts: int
+    late: int
+    first: dt.date
+    last: dt.date
+
+
+class MonitorShape(Shape):
+    """Whether the live record is still as it was meant, in one respect."""
+
+    name: str
+    state: Literal["fine", "watch", "retrain", "stop"]
+    dates: int
+    early: bool = Field(description="Too few dates to say anything but fine.")
+    value: float | None
+    low: float | None
+    high: float | None
+
+
+class LedgerShape(Shape):
+    """What the ledger holds."""
+
+    entries: int = Field(description="Rows of the chain, baselines' included.")
+    head: str = Field(description="Hash of the last row.")
+    symbols: list[TrackedShape]
+    monitors: list[MonitorShape] | None = Field(description="null: not known yet.")
 
 
 class Scoreboard(BaseModel):

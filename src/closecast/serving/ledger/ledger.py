@@ -159,6 +159,20 @@ class Ledger:
         with self._database.reading() as connection:
             return _head(connection)
 
+    @property
+    def scored(self) -> str:
+        """A word that changes whenever a close is scored or corrected.
+
+        Raises:
+            LedgerError: The database does not answer.
+        """
+        with self._database.reading() as connection:
+            counts = [
+                connection.execute(sa.select(sa.func.count()).select_from(one)).scalar()
+                for one in (scores, replaced_scores)
+            ]
+        return "/".join(map(str, counts))
+
     def record(
         self, publication: Publication, as_of: dt.datetime | None = None
     ) -> Recorded:
@@ -294,11 +308,14 @@ class Ledger:
                 for entry in entries:
                     yield Past(entry=entry, scores=known.get(entry.number, ()))
 
-    def symbols(self, model: str = MODEL) -> tuple[Tracked, ...]:
+    def symbols(
+        self, model: str = MODEL, *, symbol: str | None = None
+    ) -> tuple[Tracked, ...]:
         """List the symbols that were forecast, by name.
 
         Args:
             model: Whose forecasts are counted.
+            symbol: One symbol; all by default.
 
         Returns:
             A line for each symbol.
@@ -319,6 +336,8 @@ class Ledger:
             .group_by(own.symbol)
             .order_by(own.symbol)
         )
+        if symbol is not None:
+            query = query.where(own.symbol == symbol)
         with self._database.reading() as connection:
             found = connection.execute(query).all()
         return tuple(
@@ -331,6 +350,20 @@ class Ledger:
             )
             for symbol, count, late, first, last in found
         )
+
+    def table(self, symbol: str) -> Table:
+        """Give the live scores of a symbol.
+
+        Args:
+            symbol: The symbol.
+
+        Returns:
+            Those of all models, as columns.
+
+        Raises:
+            LedgerError: The database does not answer.
+        """
+        return self._table(symbol=symbol, late=False)
 
     def scoreboard(
         self, model: str = MODEL, *, symbol: str | None = None, late: bool = False

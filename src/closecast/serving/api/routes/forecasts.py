@@ -1,7 +1,8 @@
 """``/v1/forecasts``: the next closes of a symbol, of several, or of posted bars."""
 
 import datetime as dt
-from typing import Annotated
+from dataclasses import dataclass
+from typing import Annotated, Literal
 
 import numpy as np
 from fastapi import APIRouter, Path
@@ -9,8 +10,9 @@ from fastapi import Query as Asked
 from fastapi.responses import Response
 
 from closecast.market.bars import Bars, from_columns
-from closecast.serving.api.answers import computed
+from closecast.serving.api.layout import computed, recorded
 from closecast.serving.api.problems import Problem
+from closecast.serving.api.routes.history import Told, told_of
 from closecast.serving.api.service import Served, Service
 from closecast.serving.api.shapes import Forecast, Forecasts, PostedBars
 from closecast.serving.desk import Serving, make
@@ -26,6 +28,22 @@ Cutoff = Annotated[
     dt.date | None,
     Asked(description="The last bar known; by default the newest one."),
 ]
+Origin = Annotated[
+    Literal["auto", "ledger", "computed"],
+    Asked(
+        description="ledger: as it was published. computed: made now. auto: as it was "
+        "published, if that was from the newest bar, else made now."
+    ),
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What was asked for."""
+
+    symbol: str
+    cutoff: dt.date | None = None
+    origin: str = "auto"
 
 
 @router.get("/forecasts", response_model=Forecasts)
@@ -47,7 +65,7 @@ async def forecasts(
         )
     for name in names:
         service.require_symbol(name)
-    parts = [await _answer(service, name, None) for name in names]
+    parts = [await _answer(service, Question(name)) for name in names]
     return Response(b'{"forecasts":[' + b",".join(parts) + b"]}", media_type=JSON)
 
 
@@ -56,10 +74,12 @@ async def forecast(
     service: Served,
     symbol: Annotated[str, Path(description="One of /v1/symbols.")],
     cutoff: Cutoff = None,
+    origin: Origin = "auto",
 ) -> Response:
     """Forecast the next closes of a symbol, with verdict and record."""
     service.require_symbol(symbol)
-    return Response(await _answer(service, symbol, cutoff), media_type=JSON)
+    question = Question(symbol, cutoff, origin)
+    return Response(await _answer(service, question), media_type=JSON)
 
 
 @router.post("/forecasts", response_model=Forecast)
@@ -106,23 +126,45 @@ def bars_of(posted: PostedBars) -> Bars:
     )
 
 
-async def _answer(service: Service, symbol: str, cutoff: dt.date | None) -> bytes:
-    serving = service.require_serving()
-    epoch = (serving.model_hash, serving.version, service.prices.content().version)
-    key = (symbol, cutoff)
-    content = service.answers.ready(epoch, key)
-    if content is None:
-        content = await service.work(
-            lambda: service.answers.keep(
-                epoch, key, lambda: _computed(service, serving, symbol, cutoff)
-            )
-        )
-    service.metrics.forecasts.labels("computed").inc()
+async def _answer(service: Service, question: Question) -> bytes:
+    serving = service.desk.serving()
+    epoch = (
+        serving and (serving.model_hash, serving.version),
+        service.prices.content().version,
+        await service.ledger_epoch(),
+    )
+    content = await service.answers.get(
+        epoch, question, lambda: _made(service, serving, question)
+    )
+    service.metrics.forecasts.labels(question.origin).inc()
     return content
 
 
-def _computed(
-    service: Service, serving: Serving, symbol: str, cutoff: dt.date | None
-) -> bytes:
-    made = service.desk.forecast(serving, symbol, cutoff)
-    return computed(serving, made).model_dump_json().encode()
+async def _made(service: Service, serving: Serving | None, question: Question) -> bytes:
+    told = await told_of(service, question.symbol, question.cutoff)
+    if told is not None and _is_wanted(service, told, question):
+        assert told.past is not None  # noqa: S101  for mypy: it is wanted
+        answer = recorded(serving, told.past, told.record)
+    elif question.origin == "ledger":
+        raise Problem(
+            404,
+            f"Expected a forecast of {question.symbol} in the ledger, got none of "
+            f"{question.cutoff or 'any cutoff'}. See /v1/history/{question.symbol}.",
+            kind="not-recorded",
+        )
+    else:
+        ready = serving or service.require_serving()
+        made = await service.work(
+            lambda: service.desk.forecast(ready, question.symbol, question.cutoff)
+        )
+        answer = computed(ready, made, None if told is None else told.record)
+    return answer.model_dump_json().encode()
+
+
+def _is_wanted(service: Service, told: Told, question: Question) -> bool:
+    if told.past is None or question.origin == "computed":
+        return False
+    if question.origin == "ledger" or question.cutoff is not None:
+        return True
+    newest = service.prices.content().symbols[question.symbol].last
+    return told.past.entry.cutoff >= newest

@@ -7,7 +7,8 @@ from fastapi.responses import Response
 
 from closecast.errors import ClosecastError
 from closecast.serving.api.metrics import CONTENT_TYPE
-from closecast.serving.api.service import Served
+from closecast.serving.api.problems import Problem
+from closecast.serving.api.service import Served, Service
 from closecast.serving.api.shapes import Health
 
 router = APIRouter(tags=["health"])
@@ -23,12 +24,21 @@ async def health(service: Served) -> Health:
         model = "none" if service.desk.serving() is None else "ok"
     except ClosecastError:  # said in the answer; the request that needs it says more
         prices = "unavailable"
+    ledger = await _ledger(service)
+    well = prices == "ok" and ledger != "unavailable"
     return Health(
-        status="ok" if prices == "ok" else "degraded",
-        prices=prices,
-        model=model,
-        ledger="none",
+        status="ok" if well else "degraded", prices=prices, model=model, ledger=ledger
     )
+
+
+async def _ledger(service: Service) -> Literal["ok", "none", "unavailable"]:
+    if service.published is None:
+        return "none"
+    try:
+        await service.published.standing()
+    except Problem:  # said in the answer, as above
+        return "unavailable"
+    return "ok"
 
 
 @router.get("/metrics", response_class=Response)
