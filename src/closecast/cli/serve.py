@@ -1,6 +1,8 @@
 """``closecast serve``: the API and the dashboard, and the keys that open them."""
 
 import sys
+import threading
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,8 +12,11 @@ from closecast.cli.options import AsJson
 from closecast.cli.screen import say, say_json
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from closecast.serving.api.keys import KeyRing
     from closecast.serving.api.server import Started
+    from closecast.serving.api.service import Lessons
 
 serve_app = typer.Typer(
     help="Serve forecasts: the API and the dashboard, on this machine.",
@@ -77,6 +82,7 @@ def serve(  # noqa: PLR0913, PLR0917  a flag each
     from closecast.serving.api.server import (
         ServerSettings,
         Sources,
+        is_loopback,
         require_extra,
         run,
     )
@@ -91,9 +97,47 @@ def serve(  # noqa: PLR0913, PLR0917  a flag each
         allow_hosts=tuple(allow_host or ()),
         rate=rate,
     )
-    sources = Sources(prices=prices, shelf=shelf, index=index, keys=keys, ledger=ledger)
     opens = sys.stdout.isatty() if open_ is None else open_
-    run(sources, settings, lambda started: _announce(started, opens=opens))
+    with _lab() if is_loopback(host) else nullcontext() as lessons:
+        sources = Sources(
+            prices=prices,
+            shelf=shelf,
+            index=index,
+            keys=keys,
+            ledger=ledger,
+            lessons=lessons,
+        )
+        run(sources, settings, lambda started: _announce(started, opens=opens))
+
+
+@contextmanager
+def _lab() -> "Iterator[Lessons]":
+    """Run the lessons beside the server, for readers on this machine."""
+    from closecast.lab.lesson import read_lessons
+    from closecast.lab.server import HOST, Lab, open_server
+    from closecast.serving.api.shapes import LessonShape
+
+    with open_server(Lab(), 0) as lab:
+        place = f"http://{HOST}:{lab.server_port}"
+
+        def lessons(language: str) -> list[LessonShape]:
+            return [
+                LessonShape(
+                    number=lesson.number,
+                    title=lesson.title,
+                    summary=lesson.summary,
+                    address=f"{place}/{language}/{lesson.name}.html",
+                )
+                for lesson in read_lessons(language)
+            ]
+
+        running = threading.Thread(target=lab.serve_forever, daemon=True)
+        running.start()
+        try:
+            yield lessons
+        finally:
+            lab.shutdown()
+            running.join()
 
 
 @keys_app.command()

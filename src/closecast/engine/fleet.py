@@ -254,7 +254,6 @@ class Engine(Protocol):
 
         Raises:
             SettingError: A network does not fit the data or the memory.
-            TrainingError: A window has a hole.
         """
         ...
 

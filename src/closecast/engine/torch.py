@@ -25,7 +25,6 @@ from closecast.engine.fleet import (
     TrainedMember,
     require_fit,
 )
-from closecast.engine.holes import require_no_holes
 from closecast.engine.memory import require_memory
 from closecast.errors import SettingError, TrainingError
 from closecast.market.bars import CLOSE, VOLUME
@@ -66,7 +65,6 @@ class TorchEngine:
         """Train every member; see ``closecast.engine.fleet.Engine``."""
         for member in members:
             require_fit(data, member.network)
-        require_no_holes(data, members)
         require_memory(data.spec.context_length, members, 1, self._memory())
         with _settled_torch(self.threads, self.device):
             panel = ResidentPanel(data, self.device)

@@ -153,24 +153,6 @@ def test_any_shape_has_exact_gradients(case, shape):
     assert_exact(case(**shape), supported()[0])
 
 
-@quick
-@given(shape=shapes(), threads=st.sampled_from([2, 4]))
-def test_any_shape_has_the_same_bits_on_any_threads(case, shape, threads):
-    """Also where the last tile of a batch is not full, in both precisions."""
-    from closecast.engine.native import supported
-    from closecast.engine.native.kernels import precisions
-
-    name = supported()[0]
-    for precision in precisions(name):
-        one = case(**shape, dropout=0.2, precision=precision)
-        slopes = []
-        for count in (1, threads):
-            network, panel = one.native(name, count)
-            slopes.append(network.gradient(panel, one.rows, SEED, EPOCH))
-        assert slopes[0][0] == slopes[1][0]
-        assert np.array_equal(slopes[0][1], slopes[1][1])
-
-
 def test_a_large_shape_has_exact_gradients(case, instruction_set):
     """Long contexts and deep stacks lose no digits."""
     large = case(

@@ -25,7 +25,6 @@ from closecast.engine.fleet import (
     TrainedMember,
     require_fit,
 )
-from closecast.engine.holes import require_no_holes
 from closecast.engine.memory import require_memory
 from closecast.engine.native.kernels import choose_instruction_set, load_kernels
 from closecast.errors import SettingError, TrainingError
@@ -81,7 +80,6 @@ class NativeEngine:
                 _require_inside(data, rows, data.spec.horizon)
         if not members:
             return []
-        require_no_holes(data, members)
         alone = len(members) < self.threads
         workers = 1 if alone else self.threads
         require_memory(data.spec.context_length, members, workers)

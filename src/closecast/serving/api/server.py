@@ -19,7 +19,7 @@ from closecast.serving.shelf import Shelf
 
 if TYPE_CHECKING:
     from closecast.serving.api.published import Published
-    from closecast.serving.api.service import Service
+    from closecast.serving.api.service import Lessons, Service
 
 NEEDED = ("fastapi", "uvicorn", "prometheus_client")
 
@@ -94,6 +94,7 @@ class Sources:
         index: File of the index; None for the user's own.
         keys: File of keys; None for the user's own.
         ledger: File or URL of the ledger; None for none.
+        lessons: The lab's lessons in a language; None where the lab is not open.
     """
 
     prices: str | None = None
@@ -101,6 +102,7 @@ class Sources:
     index: Path | None = None
     keys: Path | None = None
     ledger: str | None = None
+    lessons: "Lessons | None" = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -206,6 +208,7 @@ def service_of(sources: Sources) -> "Service":
         desk=Desk(Shelf(sources.shelf), prices),
         runs=RunBook(Index(sources.index)),
         published=None if sources.ledger is None else _published(sources.ledger),
+        lessons=sources.lessons,
         keys=KeyRing(sources.keys or default_keys()),
     )
 

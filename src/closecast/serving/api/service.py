@@ -1,7 +1,7 @@
 """What an app serves: prices, the desk, the runs, and who may ask for them."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Annotated, TypeVar
@@ -14,6 +14,7 @@ from closecast.serving.api.metrics import Metrics
 from closecast.serving.api.problems import Problem, not_now
 from closecast.serving.api.published import Published
 from closecast.serving.api.sessions import Sessions
+from closecast.serving.api.shapes import LessonShape
 from closecast.serving.api.static import Assets
 from closecast.serving.desk import Desk, Serving
 from closecast.serving.examination import Examination
@@ -21,6 +22,9 @@ from closecast.serving.prices import PriceBook, nearest
 from closecast.serving.runs import RunBook
 
 T = TypeVar("T")
+
+Lessons = Callable[[str], Sequence[LessonShape]]
+"""Gives the lessons in a language."""
 
 WORKERS = 2
 """Threads that compute; the event loop itself only hands out."""
@@ -42,6 +46,7 @@ class Service:
         runs: The runs of this machine.
         keys: Who may ask.
         published: The ledger; None without one.
+        lessons: The lab's lessons in a language; None where the lab is not open.
         sessions: Which browsers are logged in.
         metrics: What is counted.
         answers: Forecasts that are ready to be sent.
@@ -56,6 +61,7 @@ class Service:
     runs: RunBook
     keys: KeyRing
     published: Published | None = None
+    lessons: Lessons | None = None
     sessions: Sessions = field(default_factory=Sessions)
     metrics: Metrics = field(default_factory=Metrics)
     answers: Answers = field(default_factory=Answers)

@@ -357,3 +357,18 @@ class Login(Shape):
     """A key, to log a browser in."""
 
     key: str = Field(min_length=1, max_length=200)
+
+
+class LessonShape(Shape):
+    """A lesson of the lecture."""
+
+    number: int
+    title: str
+    summary: str
+    address: str = Field(description="Where it runs, on this machine.")
+
+
+class LessonList(Shape):
+    """The lessons in their order; none where the lab is not open."""
+
+    lessons: list[LessonShape]

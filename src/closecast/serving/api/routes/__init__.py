@@ -9,6 +9,7 @@ from closecast.serving.api.routes import (
     forecasts,
     health,
     history,
+    lessons,
     prices,
     runs,
     scoreboard,
@@ -29,6 +30,7 @@ ROUTERS: tuple[APIRouter, ...] = tuple(
         events,
         runs,
         doctor,
+        lessons,
         dashboard,
     )
 )
