@@ -242,3 +242,23 @@ def test_a_model_is_told_columns_of_its_users_own(tmp_path):
     )
     with pytest.raises(SettingError, match="mood, earnings, sector beside the bars"):
         again.predict(frame)
+
+
+def test_of_a_large_panel_some_symbols_are_asked_for_leaks(monkeypatch):
+    """Leak tests of many bars look at every so many symbols, at rows of theirs."""
+    bars = random_walk(6, 200)
+    asked = []
+
+    def watch(_, some, rows):
+        asked.append((some, rows))
+        return []
+
+    monkeypatch.setattr("closecast.experiments.fitted.MOST_ASKED", 500)
+    monkeypatch.setattr("closecast.experiments.fitted.run_leak_tests", watch)
+    Forecaster(**QUICK).fit(bars)
+
+    ((some, rows),) = asked
+    assert some.symbols == ("W00", "W03")
+    assert (rows - some.starts[rows] >= 9).all()
+    assert (some.ends[rows] - rows > 5).all()
+    assert len(rows) > 300
