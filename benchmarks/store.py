@@ -205,11 +205,11 @@ def parquet(path: Path, symbols: int, sessions: int) -> dict[str, float | bool]:
 
 
 def csv(path: Path, symbols: int, sessions: int) -> dict[str, float]:
-    """Import a folder of CSV files, a twentieth of the symbols, a file each."""
+    """Import a folder of CSV files, a fifth of the symbols, a file each."""
     folder = path.parent / "csv"
     if not folder.exists():
         folder.mkdir()
-        for symbol in range(max(1, symbols // 20)):
+        for symbol in range(max(1, symbols // 5)):
             frame = to_frame(simulated(range(symbol, symbol + 1), range(sessions)))
             frame.to_csv(folder / f"S{symbol:05}.csv", index=False)
         return {}

@@ -12,7 +12,7 @@ import pytest
 from closecast.errors import BarsError, ClosecastWarning, StoreError
 from closecast.market import streams
 from closecast.market.importing import import_files
-from closecast.market.panels import bars_of, read_prices
+from closecast.market.panels import bars_of, joined, read_prices
 from closecast.market.readers import Hints, to_frame
 from closecast.market.sample import sample_bars
 from closecast.market.store import Store
@@ -118,6 +118,26 @@ class TestNames:
 
         with pytest.raises(StoreError, match="closecast data import FILE"):
             bars_of("store:AAPL")
+
+
+class TestJoined:
+    def test_symbols_that_are_whole(self):
+        """Panels of different symbols, in any order, are the panel of all."""
+        parts = [only("W02"), only("W00"), only("W01")]
+
+        assert joined(parts).fingerprint == BARS.fingerprint
+
+    def test_symbols_in_pieces(self):
+        """A symbol may come in several parts if no session does."""
+        parts = [
+            only("W00", 20, 40),
+            BARS.select(BARS.symbol_ids > 0),
+            only("W00", 0, 20),
+        ]
+
+        assert joined(parts).fingerprint == BARS.fingerprint
+        with pytest.raises(BarsError, match="one bar a date, got two"):
+            joined([BARS, only("W01", 3, 4)])
 
 
 class TestReadPrices:

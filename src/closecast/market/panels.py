@@ -173,6 +173,15 @@ def joined(parts: Sequence[Bars]) -> Bars:
     """
     if len(parts) == 1:
         return parts[0]
+    spans = sorted((*span, at) for at, part in enumerate(parts) for span in part)
+    symbols = tuple(span[0] for span in spans)
+    if len(set(symbols)) == len(symbols):  # each symbol is whole: nothing to sort
+        return Bars(
+            symbols=symbols,
+            offsets=np.cumsum([0, *(end - start for _, start, end, _ in spans)]),
+            dates=np.concatenate([parts[p].dates[a:b] for _, a, b, p in spans]),
+            values=np.concatenate([parts[p].values[a:b] for _, a, b, p in spans]),
+        )
     return from_columns(
         np.concatenate([np.asarray(p.symbols)[p.symbol_ids] for p in parts]),
         np.concatenate([p.dates for p in parts]),

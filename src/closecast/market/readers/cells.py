@@ -37,6 +37,10 @@ def to_symbols(cells: Cells) -> tuple[list[str], Bad]:
         Symbols as text, empty where there is none, and the cells that name none.
     """
     entries = cells.tolist() if isinstance(cells, np.ndarray) else cells
+    if set(map(type, entries)) == {str}:
+        names = {text: _symbol(text) for text in set(entries)}
+        if all(names.values()):
+            return [names[text] for text in entries], {}
     texts = {cell for cell in entries if isinstance(cell, str)}
     known = {text: _symbol(text) for text in texts}
     read = [known[cell] if isinstance(cell, str) else _symbol(cell) for cell in entries]

@@ -176,6 +176,9 @@ def _days(
     cells = raw.columns[roles["date"]]
     column = _named(raw, roles, "date")
     dayfirst = raw.format.dayfirst if hints.dayfirst is None else hints.dayfirst
+    days = dates.at_once(cells)
+    if days is not None:
+        return days, {}
     if short_years.is_short(cells):
         orders = short_years.orders_of(list(cells), dayfirst)
         if len(orders) > 1:

@@ -67,10 +67,10 @@ def to_days(
     if isinstance(cells, np.ndarray) and cells.dtype.kind == "M":
         days = cells.astype("datetime64[D]")
         return days, {int(row): EMPTY for row in np.flatnonzero(np.isnat(days))}
-    entries = cells.tolist() if isinstance(cells, np.ndarray) else cells
-    fast = _days_at_once(entries)
+    fast = at_once(cells)
     if fast is not None:
         return fast, {}
+    entries = cells.tolist() if isinstance(cells, np.ndarray) else cells
     if dayfirst is None:
         dayfirst = {"day": True, "month": False}.get(order_of(entries))
     known: dict[Any, dt.date | None] = {}
@@ -143,8 +143,17 @@ def readings(text: str) -> str:
     )
 
 
-def _days_at_once(entries: list[Any]) -> Shaped[np.ndarray, " row"] | None:
-    if not entries or any(type(cell) not in {str, int} for cell in set(entries)):
+def at_once(cells: Cells) -> Shaped[np.ndarray, " row"] | None:
+    """Read a column that can mean one thing only: ISO dates, or times since 1970.
+
+    Args:
+        cells: The column.
+
+    Returns:
+        Sessions as ``datetime64[D]``; None if a cell needs a closer look.
+    """
+    entries = cells.tolist() if isinstance(cells, np.ndarray) else cells
+    if not entries or not set(map(type, entries)) <= {str, int}:
         return None
     texts = np.array(entries, dtype=str)
     if texts[0].endswith(".0") and np.char.endswith(texts, ".0").all():
