@@ -206,6 +206,14 @@ class TestSteps:
 
         assert any("steps of 1, " in what for what in found)
 
+    def test_one_won_on_364_is_coarse(self):
+        """Also where the price moves by many steps a day."""
+        close = 364 * (walk(start=1.0) ** 2)
+        found = troubles(frame(np.round(close)))
+
+        assert any("steps of 1, 0.2" in what for what in found)
+        assert troubles(frame(np.round(10 * close))) == []
+
     def test_cents_on_a_hundred_are_fine(self):
         """A hundredth of a per cent is no trouble."""
         assert check(frame(np.round(walk(), 2))) == []

@@ -27,6 +27,9 @@ GAP, GAP_ALWAYS = 14, 3
 COARSE = 2.0
 """Closes that usually move by two steps or fewer are mostly rounding."""
 
+COARSE_SHARE = 0.0025
+"""A step of a quarter per cent, as one won on 364, is wider than many intervals."""
+
 ON_GRID = 1e-3
 
 EQUAL_CLOSES = 5
@@ -194,11 +197,12 @@ def _coarse(series: Table) -> Iterator[Finding]:
     moves = np.abs(np.diff(close))
     usual = float(np.median(moves))
     on_grid = np.abs(levels / step - np.round(levels / step)).max() < ON_GRID
-    if on_grid and usual <= COARSE * step:
+    share = step / float(np.median(close))
+    if on_grid and (usual <= COARSE * step or share > COARSE_SHARE):
         yield series.finding(
             len(series) - 1,
             f"Expected closes in fine steps, got steps of {step:.6g}, "
-            f"{step / float(np.median(close)):.2%} of the price, and a usual move of "
+            f"{share:.2%} of the price, and a usual move of "
             f"{usual / step:.3g} steps",
             "Look for a file with more decimals; intervals will fall between steps.",
             "warning",
