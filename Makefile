@@ -1,5 +1,6 @@
 # make demo   install closecast into .venv and tell the whole story on real prices
 # make test   install what the tests need and run every test and check
+# make docs   run the lessons and build the documentation into build/site
 # make bench  measure everything that README and CHANGELOG quote of the engine: two hours
 #             on two cores with nothing else to do
 # make vendors   install the libraries of price vendors, each set apart, for the tests
@@ -21,7 +22,7 @@ PEERS := jax keras neuralforecast torch==2.13.0 'u8darts[torch]'
 RESULTS := benchmarks/results
 MEASURE := $(BIN)/python benchmarks
 
-.PHONY: bench demo test vendors
+.PHONY: bench demo docs test vendors
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.installed
@@ -36,6 +37,9 @@ test: $(VENV)/.installed-test vendors
 	$(BIN)/codespell
 	$(BIN)/pytest -n 2
 
+docs: $(VENV)/.installed-test
+	$(BIN)/python scripts/build_docs.py
+
 # Both installs are editable, so that neither target ever runs an older copy of src.
 $(VENV)/.installed: pyproject.toml $(NATIVE) $(VENV)/.made
 	@echo "Installing closecast into $(VENV) (only when pyproject.toml or the C++ changed)"
@@ -44,7 +48,7 @@ $(VENV)/.installed: pyproject.toml $(NATIVE) $(VENV)/.made
 
 $(VENV)/.installed-test: pyproject.toml $(NATIVE) $(VENV)/.made
 	@echo "Installing closecast and its tests into $(VENV) (only when pyproject.toml or the C++ changed)"
-	$(PIP) install --editable '.[torch,test]'
+	$(PIP) install --editable '.[torch,test,docs]'
 	@touch $@ $(VENV)/.installed
 
 bench: $(VENV)/.installed-test .venv-bench/.installed

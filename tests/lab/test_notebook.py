@@ -23,7 +23,7 @@ def test_every_notebook_runs(name: str, tmp_path: Path, monkeypatch):
     book = nbformat.reads(notebook_text(lesson), as_version=4)
 
     NotebookClient(
-        book, timeout=120, resources={"metadata": {"path": tmp_path}}
+        book, timeout=900, resources={"metadata": {"path": tmp_path}}
     ).execute()
 
     cells = [cell for cell in book.cells if cell.cell_type == "code"]
