@@ -166,3 +166,34 @@ def test_what_was_copied_before_a_crash_is_no_version(shelf: Shelf, model_folder
     assert version.number == 2
     assert not (left_over / "stray").exists()
     assert shelf.version(2).manifest["files"]
+
+
+def test_onnx_runtime_forecasts_what_our_engine_forecasts(
+    run_folder: Path, tmp_path: Path, bars: Bars
+):
+    """The networks' numbers agree to single precision, without PyTorch."""
+    shelf = Shelf(tmp_path)
+    version = shelf.add(run_folder, reason="for others", onnx=True)
+
+    ours, theirs = load(version).forecast(bars), load(version, onnx=True).forecast(bars)
+
+    assert "model.onnx" in version.manifest["files"]
+    np.testing.assert_allclose(theirs.quantiles, ours.quantiles, rtol=1e-4, atol=1e-7)
+    assert not np.array_equal(theirs.quantiles, ours.quantiles)
+
+
+def test_a_version_without_onnx_is_told(shelf: Shelf):
+    """To serve by ONNX Runtime what was not exported is refused, with the remedy."""
+    with pytest.raises(ModelError, match="Put it on the shelf with --onnx"):
+        load(shelf.current(), onnx=True)
+
+
+def test_without_onnx_runtime_the_remedy_is_told(shelf: Shelf, monkeypatch):
+    """The message names what to install."""
+    from closecast.errors import MissingExtraError
+    from closecast.serving import onnx_model
+
+    monkeypatch.setattr(onnx_model, "find_spec", lambda _: None)
+
+    with pytest.raises(MissingExtraError, match="pip install onnxruntime"):
+        load(shelf.current(), onnx=True)

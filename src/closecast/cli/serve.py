@@ -47,6 +47,9 @@ def serve(  # noqa: PLR0913, PLR0917  a flag each
     index: Annotated[
         Path | None, typer.Option(help="The index of runs; default: your own.")
     ] = None,
+    onnx: Annotated[
+        bool, typer.Option("--onnx", help="Let ONNX Runtime run the networks.")
+    ] = False,
     ledger: Annotated[
         str | None,
         typer.Option(help="The ledger that closecast daily records in: file or URL."),
@@ -105,6 +108,7 @@ def serve(  # noqa: PLR0913, PLR0917  a flag each
             index=index,
             keys=keys,
             ledger=ledger,
+            onnx=onnx,
             lessons=lessons,
         )
         run(sources, settings, lambda started: _announce(started, opens=opens))

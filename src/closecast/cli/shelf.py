@@ -36,7 +36,7 @@ def add(
         bool, typer.Option("--promote", help="Let it serve at once.")
     ] = False,
     onnx: Annotated[
-        bool, typer.Option("--onnx", help="Keep it as ONNX too, for other programs.")
+        bool, typer.Option("--onnx", help="Keep it as ONNX too, for serve --onnx.")
     ] = False,
     shelf: Folder = None,
     as_json: AsJson = False,

@@ -75,10 +75,13 @@ class Desk:
     Args:
         shelf: Where the model comes from.
         prices: Where bars come from.
+        onnx: Whether ONNX Runtime runs the networks.
         clock: Seconds that never go back.
 
     Raises:
         IntegrityError: The version that serves is not as it was put there.
+        ModelError: ONNX is asked for, and the version has no such file.
+        MissingExtraError: ONNX Runtime is asked for and not installed.
     """
 
     def __init__(
@@ -86,12 +89,14 @@ class Desk:
         shelf: Shelf,
         prices: PriceBook,
         *,
+        onnx: bool = False,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.shelf, self.prices, self._clock = shelf, prices, clock
+        self.shelf, self.prices, self.onnx = shelf, prices, onnx
+        self._clock = clock
         self._lock = threading.Lock()
         self._stamp = _stamp(shelf.path / LOG)
-        self._serving = _serving_of(shelf)
+        self._serving = _serving_of(shelf, onnx=onnx)
         self._looked = clock()
         self._newest: tuple[object, dict[str, Made]] | None = None
 
@@ -108,7 +113,7 @@ class Desk:
             with self._lock:
                 stamp = _stamp(self.shelf.path / LOG)
                 if stamp != self._stamp:
-                    self._serving = _serving_of(self.shelf)
+                    self._serving = _serving_of(self.shelf, onnx=self.onnx)
                     self._stamp = stamp
                 self._looked = self._clock()
         return self._serving
@@ -214,14 +219,14 @@ def _made_of_all(serving: Serving, panel: Bars) -> dict[str, Made]:
     return made
 
 
-def _serving_of(shelf: Shelf) -> Serving | None:
+def _serving_of(shelf: Shelf, *, onnx: bool) -> Serving | None:
     version = shelf.current()
     if version is None:
         return None
     return Serving(
         version=version.number,
         model_hash=version.model_hash,
-        forecaster=load(version),
+        forecaster=load(version, onnx=onnx),
         scoreboard=version.scoreboard(),
     )
 

@@ -11,7 +11,7 @@ import os
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -108,7 +108,7 @@ class Shelf:
         Args:
             source: A model folder, or a run with one: then its scoreboard comes along.
             reason: Why it is here.
-            onnx: Whether to keep the model as ONNX too, for other programs.
+            onnx: Whether to keep the model as ONNX too, to be served by ONNX Runtime.
 
         Returns:
             The new version.
@@ -265,21 +265,30 @@ class Shelf:
             ) from error
 
 
-def load(version: Version) -> "Forecaster":
+def load(version: Version, *, onnx: bool = False) -> "Forecaster":
     """Load a version's model.
 
     Args:
         version: From a shelf, which has checked its files.
+        onnx: Whether ONNX Runtime runs its networks.
 
     Returns:
         The forecaster.
 
     Raises:
-        ModelError: This closecast does not know the model's format or settings.
+        ModelError: This closecast does not know the model's format or settings, or
+            there is no ONNX file of it.
+        MissingExtraError: ONNX Runtime is asked for and not installed.
     """
     from closecast.experiments.forecaster import Forecaster
 
-    return Forecaster.load(version.folder / "model")
+    forecaster = Forecaster.load(version.folder / "model")
+    if not onnx:
+        return forecaster
+    from closecast.serving.onnx_model import OnnxModel
+
+    own = OnnxModel.of(forecaster.model, version.folder / ONNX)
+    return Forecaster.of_fitted(replace(forecaster.fitted, model=own))
 
 
 def _log(

@@ -115,11 +115,7 @@ class TrainedModel:
     ]:
         settings = self.settings
         data = tables_of(bars, settings)
-        engine = choose_engine(settings.engine, settings.device)
-        outputs = [
-            engine.outputs(data, settings.network, member.weights, cutoffs)
-            for member in (self, *self.siblings)
-        ]
+        outputs = self.outputs(data, cutoffs)
         unit = data.unit(cutoffs)
         market = markets(bars)[cutoffs]
         if not self.siblings:
@@ -131,6 +127,25 @@ class TrainedModel:
         ]
         means, quantiles = zip(*chunks, strict=True)
         return np.concatenate(means), np.concatenate(quantiles)
+
+    def outputs(
+        self, data: WindowData, cutoffs: Int[np.ndarray, " window"]
+    ) -> list[np.ndarray]:
+        """Run the networks.
+
+        Args:
+            data: Windows, with the states that the networks read.
+            cutoffs: Rows of the last known bars.
+
+        Returns:
+            What the last layer of each network gives, shape (window, horizon, param).
+        """
+        settings = self.settings
+        engine = choose_engine(settings.engine, settings.device)
+        return [
+            engine.outputs(data, settings.network, member.weights, cutoffs)
+            for member in (self, *self.siblings)
+        ]
 
     def _alone(
         self,

@@ -8,9 +8,22 @@ the same one.
 import asyncio
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
+from typing import NamedTuple
 
 MOST_KEPT = 4096
 """Answers in memory, some kilobytes each."""
+
+
+class Ready(NamedTuple):
+    """An answer that can be sent.
+
+    Attributes:
+        content: Its bytes.
+        origin: Where the forecast came from, for the metrics.
+    """
+
+    content: bytes
+    origin: str
 
 
 class Answers:
@@ -18,12 +31,12 @@ class Answers:
 
     def __init__(self) -> None:
         self._epoch: object = None
-        self._kept: OrderedDict[object, bytes] = OrderedDict()
-        self._making: dict[object, asyncio.Task[bytes]] = {}
+        self._kept: OrderedDict[object, Ready] = OrderedDict()
+        self._making: dict[object, asyncio.Task[Ready]] = {}
 
     async def get(
-        self, epoch: object, key: object, make: Callable[[], Awaitable[bytes]]
-    ) -> bytes:
+        self, epoch: object, key: object, make: Callable[[], Awaitable[Ready]]
+    ) -> Ready:
         """Give an answer.
 
         Args:
@@ -32,7 +45,7 @@ class Answers:
             make: What makes it.
 
         Returns:
-            Its bytes.
+            It, ready to be sent.
         """
         if epoch == self._epoch:
             ready = self._kept.get(key)
@@ -46,12 +59,12 @@ class Answers:
         return await asyncio.shield(making)
 
     async def _made(
-        self, epoch: object, key: object, make: Callable[[], Awaitable[bytes]]
-    ) -> bytes:
-        content = await make()
+        self, epoch: object, key: object, make: Callable[[], Awaitable[Ready]]
+    ) -> Ready:
+        answer = await make()
         if epoch != self._epoch:
             self._epoch, self._kept = epoch, OrderedDict()
-        self._kept[key] = content
+        self._kept[key] = answer
         if len(self._kept) > MOST_KEPT:
             self._kept.popitem(last=False)
-        return content
+        return answer

@@ -3,6 +3,8 @@
 import ipaddress
 import secrets
 import socket
+import sys
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -31,6 +33,12 @@ IDLE_S = 30
 
 GOODBYE_S = 3
 """Seconds that open answers get when the server stops."""
+
+SWITCH_S = 0.001
+"""Seconds after which a thread that computes lets the event loop go on."""
+
+WARM_AFTER_S = 2.0
+"""Seconds after the start at which what a first computed forecast needs is loaded."""
 
 START_DAYS = 1.0
 """Days that the key of a start lives."""
@@ -94,6 +102,7 @@ class Sources:
         index: File of the index; None for the user's own.
         keys: File of keys; None for the user's own.
         ledger: File or URL of the ledger; None for none.
+        onnx: Whether ONNX Runtime runs the networks.
         lessons: The lab's lessons in a language; None where the lab is not open.
     """
 
@@ -102,6 +111,7 @@ class Sources:
     index: Path | None = None
     keys: Path | None = None
     ledger: str | None = None
+    onnx: bool = False
     lessons: "Lessons | None" = None
 
 
@@ -182,6 +192,10 @@ def run(
         announce(
             Started(address=address, link=f"{address}/login?ticket={ticket}", key=key)
         )
+        sys.setswitchinterval(SWITCH_S)
+        warm = threading.Timer(WARM_AFTER_S, service.warm)
+        warm.daemon = True
+        warm.start()
         uvicorn.Server(config).run(sockets=[bound])
 
 
@@ -205,7 +219,7 @@ def service_of(sources: Sources) -> "Service":
     prices = PriceBook(sources.prices or ("store:" if Store().exists else "sample"))
     return Service(
         prices=prices,
-        desk=Desk(Shelf(sources.shelf), prices),
+        desk=Desk(Shelf(sources.shelf), prices, onnx=sources.onnx),
         runs=RunBook(Index(sources.index)),
         published=None if sources.ledger is None else _published(sources.ledger),
         lessons=sources.lessons,

@@ -1,6 +1,7 @@
 """What an app serves: prices, the desk, the runs, and who may ask for them."""
 
 import asyncio
+import gc
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -167,6 +168,18 @@ class Service:
                 kind="no-ledger",
             )
         return self.published
+
+    def warm(self) -> None:
+        """Load what a first computed forecast needs, before somebody waits for it.
+
+        What is in memory then stays: the garbage collector need not look at it again.
+        """
+        serving = self.desk.serving()
+        symbol = next(iter(self.prices.content().symbols))
+        if serving is not None:
+            self.desk.forecast(serving, symbol)
+        gc.collect()
+        gc.freeze()
 
     def close(self) -> None:
         """Let the threads go, and the ledger."""

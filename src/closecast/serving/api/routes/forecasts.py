@@ -10,6 +10,7 @@ from fastapi import Query as Asked
 from fastapi.responses import Response
 
 from closecast.market.bars import Bars, from_columns
+from closecast.serving.api.answers import Ready
 from closecast.serving.api.layout import computed, recorded
 from closecast.serving.api.problems import Problem
 from closecast.serving.api.routes.history import Told, told_of
@@ -133,14 +134,14 @@ async def _answer(service: Service, question: Question) -> bytes:
         service.prices.content().version,
         await service.ledger_epoch(),
     )
-    content = await service.answers.get(
+    ready = await service.answers.get(
         epoch, question, lambda: _made(service, serving, question)
     )
-    service.metrics.forecasts.labels(question.origin).inc()
-    return content
+    service.metrics.forecasts.labels(ready.origin).inc()
+    return ready.content
 
 
-async def _made(service: Service, serving: Serving | None, question: Question) -> bytes:
+async def _made(service: Service, serving: Serving | None, question: Question) -> Ready:
     told = await told_of(service, question.symbol, question.cutoff)
     if told is not None and _is_wanted(service, told, question):
         assert told.past is not None  # noqa: S101  for mypy: it is wanted
@@ -153,12 +154,12 @@ async def _made(service: Service, serving: Serving | None, question: Question) -
             kind="not-recorded",
         )
     else:
-        ready = serving or service.require_serving()
+        own = serving or service.require_serving()
         made = await service.work(
-            lambda: service.desk.forecast(ready, question.symbol, question.cutoff)
+            lambda: service.desk.forecast(own, question.symbol, question.cutoff)
         )
-        answer = computed(ready, made, None if told is None else told.record)
-    return answer.model_dump_json().encode()
+        answer = computed(own, made, None if told is None else told.record)
+    return Ready(answer.model_dump_json().encode(), answer.origin)
 
 
 def _is_wanted(service: Service, told: Told, question: Question) -> bool:
