@@ -7,6 +7,7 @@ import pytest
 from closecast.cli import BAD_INPUT, main
 from closecast.market.readers import to_frame
 from closecast.testing import random_walk
+from closecast.windows.on_disk import write_panel
 
 
 @pytest.fixture
@@ -73,3 +74,15 @@ def test_files_that_cannot_be_used_are_passed_over(run, tmp_path):
     assert code == 0
     assert "1 symbols, 60 bars" in told.out
     assert "Note: 2 of 3 files cannot be used: Expected one bar a date" in told.err
+
+
+@pytest.mark.parametrize("command", ["backtest", "range-test"])
+def test_other_commands_say_that_only_train_maps_a_panel(run, tmp_path, command):
+    """A folder of tables is no folder of price files, and the message says which."""
+    write_panel(tmp_path / "p", [random_walk(2, 200)])
+
+    code, told = run(command, tmp_path / "p")
+
+    assert code == BAD_INPUT
+    assert "got a panel on disk" in told.err
+    assert "only train maps a panel" in told.err

@@ -168,10 +168,19 @@ def read(prices: str, hints: "Hints | None" = None) -> Any:  # noqa: ANN401  Bar
 
     Returns:
         The panel.
+
+    Raises:
+        SettingError: They are a panel on disk, which only ``train`` maps.
     """
     from closecast.market.panels import bars_of
     from closecast.market.readers.format import NO_HINTS
+    from closecast.windows.on_disk import is_panel
 
+    if is_panel(prices):
+        raise SettingError(
+            f"Expected prices that are read into memory, got a panel on disk ({prices}"
+            "). Give the files that it was packed from; only train maps a panel."
+        )
     with file_progress("reading") as on_file:
         workers = os.cpu_count() or 1
         return bars_of(prices, hints or NO_HINTS, on_file=on_file, workers=workers)
