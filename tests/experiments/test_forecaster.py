@@ -110,14 +110,14 @@ def test_the_evaluation_stands_beside_the_baselines(fitted, bars):
     rows = evaluation.to_dict()["rows"]
 
     assert {row["model"] for row in rows} == {
-        *("closecast", "zero", "drift", "moving_average", "historical"),
+        *("closecast", "zero", "drift", "moving_average", "historical", "theta"),
         *("ewma_t", "har_t", "garch_t", "gjr_t", "ridge", "permuted"),
     }
     assert {row["horizon"] for row in rows} == {1, 2, 3, 4, 5}
     assert "no evidence of skill in the mean" in evaluation.verdict.lower()
     tests = evaluation.to_dict()["leak_tests"]
     assert not any(test["passed"] is False for test in tests.values())
-    assert "closecast, ewma_t, har_t" in tests["scaler_audit"]["detail"]
+    assert "closecast, theta, ewma_t, har_t" in tests["scaler_audit"]["detail"]
 
 
 def test_a_model_that_saw_the_next_block_is_refused(fitted, bars):

@@ -39,8 +39,8 @@ class TestFitBaselines:
         fitted = fit_baselines(walk, cutoffs_with_targets(walk, SPEC), SPEC)
 
         assert [forecaster.name for forecaster in fitted] == [
-            *("zero", "drift", "moving_average", "historical", "ewma_t", "har_t"),
-            *("garch_t", "gjr_t", "ridge"),
+            *("zero", "drift", "moving_average", "historical", "theta"),
+            *("ewma_t", "har_t", "garch_t", "gjr_t", "ridge"),
         ]
 
     def test_the_leak_tests_find_nothing(self, walk):
@@ -67,7 +67,7 @@ class TestFitBaselines:
             if hasattr(forecaster, "last_date")
         ]
 
-        assert len(dated) == 5
+        assert len(dated) == 6
         for forecaster in dated:
             assert forecaster.first_date == str(walk.dates[0])
             assert forecaster.last_date == str(date)

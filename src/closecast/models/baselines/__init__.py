@@ -17,6 +17,7 @@ from closecast.models.baselines.har_t import HarT, fit_har_t
 from closecast.models.baselines.historical import Historical
 from closecast.models.baselines.moving_average import MovingAverage
 from closecast.models.baselines.ridge import Ridge, fit_ridge
+from closecast.models.baselines.theta import Theta, fit_theta
 from closecast.models.baselines.zero import Zero
 from closecast.windows.spec import WindowSpec
 
@@ -29,6 +30,7 @@ __all__ = [
     "Historical",
     "MovingAverage",
     "Ridge",
+    "Theta",
     "Zero",
     "fit_baselines",
     "fit_ewma_t",
@@ -36,9 +38,12 @@ __all__ = [
     "fit_gjr_t",
     "fit_har_t",
     "fit_ridge",
+    "fit_theta",
 ]
 
-Baseline = Zero | Drift | MovingAverage | Historical | EwmaT | HarT | GarchT | Ridge
+Baseline = (
+    Zero | Drift | MovingAverage | Historical | Theta | EwmaT | HarT | GarchT | Ridge
+)
 
 
 def fit_baselines(
@@ -56,8 +61,8 @@ def fit_baselines(
         calendar: Which sessions target dates are taken from.
 
     Returns:
-        zero, drift, moving_average, historical, ewma_t, har_t, garch_t, gjr_t and
-        ridge, in this order.
+        zero, drift, moving_average, historical, theta, ewma_t, har_t, garch_t, gjr_t
+        and ridge, in this order.
 
     Raises:
         TrainingError: There are too few training windows to fit a distribution.
@@ -66,7 +71,7 @@ def fit_baselines(
     import arch  # noqa: F401  a BLAS is held only if it has been loaded
 
     plain = (Zero, Drift, MovingAverage, Historical)
-    fits = (fit_ewma_t, fit_har_t, fit_garch_t, fit_gjr_t, fit_ridge)
+    fits = (fit_theta, fit_ewma_t, fit_har_t, fit_garch_t, fit_gjr_t, fit_ridge)
     with threadpool_limits(1, "blas"):  # the same sums on a machine of any cores
         return (
             *(kind(horizon=spec.horizon, calendar=calendar) for kind in plain),
