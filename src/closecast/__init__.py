@@ -7,6 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from closecast.cluster.workers import RayWorkers as RayWorkers
     from closecast.experiments.forecaster import Forecaster as Forecaster
     from closecast.experiments.outside import leak_test as leak_test
     from closecast.experiments.search import search as search
@@ -18,6 +19,7 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "Forecaster": "closecast.experiments.forecaster",
+    "RayWorkers": "closecast.cluster.workers",
     "leak_test": "closecast.experiments.outside",
     "read_prices": "closecast.market.panels",
     "sample_prices": "closecast.market.sample",
@@ -27,6 +29,7 @@ _HOMES = {
 
 __all__ = [
     "Forecaster",
+    "RayWorkers",
     "__version__",
     "leak_test",
     "read_prices",

@@ -11,6 +11,7 @@
     - LedgerError        the ledger of forecasts cannot be used, or not so
     - MissingExtraError  an optional library is needed and not installed
     - VendorError        a vendor of prices gave none
+    - ClusterError       workers elsewhere cannot be reached, trusted or kept
     - LeakageError       a forecast could have seen its own answer
     - IntegrityError     a stored run is not what it says
     - LessonError        a lesson of the lab is not there, or its code failed
@@ -61,6 +62,10 @@ class MissingExtraError(ClosecastError, ImportError):
 
 class VendorError(ClosecastError, RuntimeError):
     """A vendor of prices gave none."""
+
+
+class ClusterError(ClosecastError, RuntimeError):
+    """Workers elsewhere cannot be reached, trusted or kept."""
 
 
 class LeakageError(ClosecastError, RuntimeError):

@@ -15,6 +15,7 @@ from closecast.cli.options import (
     source_of,
 )
 from closecast.cli.screen import say, say_json, training_progress
+from closecast.cli.workers import Address, On, workers_on
 from closecast.windows.walk_forward import FOLDS, REFIT_EVERY
 
 if TYPE_CHECKING:
@@ -39,6 +40,8 @@ def backtest(  # noqa: PLR0913, PLR0917  each is an option
     refit: Annotated[bool, typer.Option(help="Whether each fold trains again.")] = True,
     out: Out = None,
     own: OwnFile = None,
+    on: On = None,
+    address: Address = None,
     language: Language = "en",
     as_json: AsJson = False,
 ) -> None:
@@ -47,7 +50,7 @@ def backtest(  # noqa: PLR0913, PLR0917  each is an option
 
     require_folder(out)
     forecaster, bars = Forecaster(**settings), read(prices, hints)
-    with training_progress() as on_epoch:
+    with workers_on(on, address) as workers, training_progress() as on_epoch:
         result = forecaster.cross_validate(
             bars,
             folds,
@@ -56,6 +59,7 @@ def backtest(  # noqa: PLR0913, PLR0917  each is an option
             refit_every=refit_every,
             own=own,
             on_epoch=on_epoch,
+            workers=workers,
         )
     if out is not None:
         _write(out, result, prices, language)

@@ -14,6 +14,7 @@ from closecast.cli.sweep import (
     require_tracking,
     tell_sweep,
 )
+from closecast.cli.workers import Address, On, workers_on
 
 if TYPE_CHECKING:
     from closecast.market.readers.format import Hints
@@ -36,6 +37,8 @@ def search(  # noqa: PLR0913, PLR0917  each is an option
         str | None, typer.Option(help="URL of an Optuna storage to copy trials to.")
     ] = None,
     index: IndexFile = None,
+    on: On = None,
+    address: Address = None,
     track: Track = None,
     tracking_uri: TrackingUri = None,
     language: Language = "en",
@@ -50,7 +53,7 @@ def search(  # noqa: PLR0913, PLR0917  each is an option
 
     require_tracking(track, tracking_uri)
     axes, seeds, settings = read_space(space)
-    with live_progress() as on_progress:
+    with workers_on(on, address) as workers, live_progress() as on_progress:
         done = run_search(
             read(prices, hints),
             axes,
@@ -63,6 +66,7 @@ def search(  # noqa: PLR0913, PLR0917  each is an option
             storage=storage,
             source=source_of(prices),
             on_progress=on_progress,
+            workers=workers,
             **settings,
         )
     tell_sweep(done, out, (track, tracking_uri), language, as_json=as_json)

@@ -11,6 +11,7 @@ import typer
 
 from closecast.cli.options import AsJson, Language, Prices, read, source_of
 from closecast.cli.screen import say, say_json
+from closecast.cli.workers import Address, On, workers_on
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -57,6 +58,8 @@ def sweep(  # noqa: PLR0913  each is an option
     yes: Annotated[
         bool, typer.Option("--yes", help="Train more than 10,000 members.")
     ] = False,
+    on: On = None,
+    address: Address = None,
     track: Track = None,
     tracking_uri: TrackingUri = None,
     as_json: AsJson = False,
@@ -70,7 +73,7 @@ def sweep(  # noqa: PLR0913  each is an option
 
     require_tracking(track, tracking_uri)
     axes, seeds, settings = read_grid(grid)
-    with live_progress() as on_progress:
+    with workers_on(on, address) as workers, live_progress() as on_progress:
         done = run_sweep(
             read(prices, hints),
             axes,
@@ -80,6 +83,7 @@ def sweep(  # noqa: PLR0913  each is an option
             yes=yes,
             source=source_of(prices),
             on_progress=on_progress,
+            workers=workers,
             **settings,
         )
     tell_sweep(done, out, (track, tracking_uri), language, as_json=as_json)

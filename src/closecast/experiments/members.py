@@ -204,6 +204,7 @@ class Workshop:
         workers: Workers = IN_PROCESS,
     ) -> None:
         self.bars, self.split, self.folder, self.ledger = bars, split, folder, ledger
+        self.data = (bars, split)  # one object: workers are brought it once
         self.on_progress, self.workers = on_progress, workers
         self.progress_file = ProgressFile(folder)
         self.done: dict[str, MemberResult] = {}

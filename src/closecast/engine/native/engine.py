@@ -252,10 +252,13 @@ class _Trainee:
 
 
 def cores() -> int:
-    """Count the cores that this process may use."""
+    """Count the cores that this process may use, by its system and OMP_NUM_THREADS."""
     if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+        found = len(os.sched_getaffinity(0))
+    else:
+        found = os.cpu_count() or 1
+    limit = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0]
+    return min(found, int(limit)) if limit.isdecimal() and int(limit) else found
 
 
 def _panel(kernels: Any, data: WindowData) -> Any:  # noqa: ANN401
