@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from closecast.cli import pull
 from closecast.cli.app import app as whole_app
 from closecast.errors import SettingError, VendorError
+from closecast.market import pulling
 from closecast.market.bars import from_columns
 from closecast.market.readers import Hints, read_bars
 from closecast.market.store import Store
@@ -180,7 +180,7 @@ class TestStore:
 
     def test_many_symbols_are_written_in_batches(self, shop, tmp_path, monkeypatch):  # noqa: ARG002
         """What was fetched before a long pull ends is stored already."""
-        monkeypatch.setattr(pull, "BATCH", 2)
+        monkeypatch.setattr(pulling, "BATCH", 2)
         names = [f"S{i}" for i in range(5)]
         run("pull", *names, "--vendor", "shop", "--store", str(tmp_path))
 

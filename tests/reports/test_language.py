@@ -55,7 +55,16 @@ def test_no_text_is_missing_or_left_over() -> None:
     asked = set(re.findall(r"""\b(?:t|words)\(\s*["']([a-z]+\.\w+)["']""", sources))
     assert asked
     assert asked <= entries.keys()
-    built = ("models.", "expects.", "names.", "copycat.", "glance.", "costs.")
+    built = (
+        "models.",
+        "expects.",
+        "names.",
+        "copycat.",
+        "glance.",
+        "costs.",
+        "states.",
+        "monitors.",
+    )
     left = {
         key
         for key in entries

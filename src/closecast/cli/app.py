@@ -6,11 +6,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from closecast.cli.backtest import backtest
+from closecast.cli.daily import daily
 from closecast.cli.data import app as data_app
 from closecast.cli.engine import engine
 from closecast.cli.export import export
 from closecast.cli.lab import lab
 from closecast.cli.leak_test import leak_test
+from closecast.cli.ledger import app as ledger_app
 from closecast.cli.options import (
     AsJson,
     Language,
@@ -59,6 +61,8 @@ app.command()(with_hints(verify))
 app.command()(compare)
 app.command()(engine)
 app.command()(export)
+app.command()(daily)
+app.add_typer(ledger_app, name="ledger", help="Look at recorded forecasts.")
 app.add_typer(runs_app, name="runs", help="Look at the runs of this machine.")
 app.add_typer(serve_app, name="serve")
 app.add_typer(shelf_app, name="shelf")

@@ -4,8 +4,7 @@ Bars go into the local store, or into a file with what a vendor gives beside the
 """
 
 import datetime as dt
-from collections.abc import Callable, Iterable, Iterator
-from itertools import islice
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -15,20 +14,17 @@ from closecast.cli.options import AsJson
 from closecast.cli.screen import complain, file_progress, note, say, say_json
 from closecast.cli.store import Folder
 from closecast.durable import write_durably
-from closecast.errors import BarsError, SettingError, VendorError
+from closecast.errors import SettingError
 
 Days = tuple[dt.date | None, dt.date | None]
 Answer = dict[str, Any]
 
 if TYPE_CHECKING:
-    from closecast.market.store import Store
+    from closecast.market.pulling import Pulled
     from closecast.market.vendors.vendor import History
 
 VENDOR = "yahoo, naver, krx or ccxt:EXCHANGE such as ccxt:binance."
 KINDS = (".csv", ".parquet")
-
-BATCH = 25
-"""Symbols that are fetched before they are written into the store."""
 
 
 def pull(  # noqa: PLR0913  a flag each
@@ -145,89 +141,45 @@ def _table(history: "History") -> Any:  # noqa: ANN401  pyarrow's table
 
 
 def _into_file(vendor: str, symbols: list[str], days: Days, out: Path) -> Answer:
-    answer = _answer(out)
-    histories = list(_fetched(vendor, symbols, days, answer, lambda _: None))
+    from closecast.market.pulling import Pulled, fetch_all
+
+    done = Pulled()
+    with file_progress("pulling") as on_symbol:
+        histories = list(
+            fetch_all(
+                vendor,
+                symbols,
+                days,
+                done,
+                stored_from=lambda _: None,
+                on_symbol=on_symbol,
+                on_failure=complain,
+            )
+        )
     if histories:
         write_histories(out, histories)
-    return answer
+    return _answer(out, done, without=("added", "adjustments"))
 
 
 def _into_store(
     vendor: str, symbols: list[str], days: Days, folder: Path | None
 ) -> Answer:
+    from closecast.market.pulling import pull_into
     from closecast.market.store import Store
 
     store = Store(folder)
-    answer = _answer(store.path) | {"added": 0, "adjustments": 0}
-    histories = _fetched(
-        vendor,
-        symbols,
-        days,
-        answer,
-        lambda symbol: store.refresh_from(symbol) if store.exists else None,
-    )
-    while batch := list(islice(histories, BATCH)):
-        _keep(store, batch, answer)
-    return answer
+    with file_progress("pulling") as on_symbol:
+        done = pull_into(
+            store, vendor, symbols, days, on_symbol=on_symbol, on_failure=complain
+        )
+    return _answer(store.path, done)
 
 
-def _fetched(
-    vendor: str,
-    symbols: list[str],
-    days: Days,
-    answer: Answer,
-    stored_from: Callable[[str], dt.date | None],
-) -> Iterator["History"]:
-    """Fetch one symbol after the other; what fails is said at once and counted."""
-    from closecast.market.vendors.vendor import open_vendor
+def _answer(place: Path, done: "Pulled", without: Collection[str] = ()) -> Answer:
+    from dataclasses import asdict
 
-    start, end = days
-    names = list(dict.fromkeys(symbols))
-    with open_vendor(vendor) as source, file_progress("pulling") as on_symbol:
-        for done, symbol in enumerate(names):
-            if on_symbol is not None:
-                on_symbol(done, len(names))
-            again = stored_from(symbol)  # what is stored must meet what is new
-            first = again if start is None else min(start, again or start)
-            try:
-                history = source.fetch(symbol, first, end)
-            except (VendorError, BarsError) as error:
-                complain(error)
-                answer["failed"].append(symbol)
-                continue
-            answer["symbols"].append(symbol)
-            answer["bars"] += len(history.bars)
-            answer["adjusted"] = history.adjusted
-            answer["notes"] += history.notes
-            yield history
-
-
-def _keep(store: "Store", batch: list["History"], answer: Answer) -> None:
-    import numpy as np
-
-    from closecast.market.bars import from_columns
-
-    panels = [history.bars for history in batch]
-    bars = from_columns(
-        np.concatenate([np.full(len(bars), bars.symbols[0]) for bars in panels]),
-        np.concatenate([bars.dates for bars in panels]),
-        np.concatenate([bars.values for bars in panels]),
-    )
-    outcome = store.refresh(
-        bars,
-        source=batch[0].source,
-        fetched_at=batch[0].fetched_at,
-        final_before=bars.dates.max().item() + dt.timedelta(days=1),  # all are final
-    )
-    answer["added"] += outcome.added
-    answer["adjustments"] += len(outcome.adjustments)
-    answer["failed"] += [conflict.symbol for conflict in outcome.conflicts]
-    answer["notes"] += [conflict.message for conflict in outcome.conflicts]
-
-
-def _answer(place: Path) -> Answer:
-    empty: Answer = {"place": str(place), "symbols": [], "bars": 0, "adjusted": None}
-    return empty | {"failed": [], "notes": []}
+    values = {name: v for name, v in asdict(done).items() if name not in without}
+    return {"place": str(place), **values}
 
 
 def _refuse_other_kinds(out: Path | None) -> None:

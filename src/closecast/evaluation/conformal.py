@@ -136,6 +136,45 @@ def fit_conformal(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Promise:
+    """What the intervals of each step are asked to hold, as closes come true.
+
+    Attributes:
+        coverage: Share of validation scores that each interval shall hold.
+    """
+
+    coverage: Float[np.ndarray, "horizon interval"]
+
+    @classmethod
+    def nominal(cls, horizon: int) -> "Promise":
+        """Ask each interval for what its name says.
+
+        Args:
+            horizon: Steps.
+
+        Returns:
+            The promise before any close came.
+        """
+        return cls(coverage=np.tile(NOMINAL, (horizon, 1)))
+
+    def after(
+        self,
+        share: Float[np.ndarray, "horizon interval"],
+        step_size: float = STEP_SIZE,
+    ) -> "Promise":
+        """Move the promise by what one date missed.
+
+        Args:
+            share: Share of the date's closes outside of each interval.
+            step_size: How far it moves.
+
+        Returns:
+            The promise from then on.
+        """
+        return Promise(coverage=self.coverage + step_size * (share - (1 - NOMINAL)))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Calibrated:
     """A forecaster whose intervals are stretched to hold.
 
@@ -175,10 +214,26 @@ class Calibrated:
         rows = self._history(bars, cutoffs)
         plain = self.base.forecast(bars, rows)
         quantiles = np.empty_like(plain.quantiles)
-        for windows, factors in self._promises(bars, rows, plain):
+        for windows, promise in self._promises(bars, rows, plain):
+            factors = self.conformal.factors(promise.coverage)
             quantiles[windows] = _stretched(plain.quantiles[windows], factors)
         own = np.searchsorted(rows, cutoffs)
         return replace(plain, quantiles=quantiles).take(own)
+
+    def promise(self, bars: Bars) -> Promise:
+        """Say what intervals are asked to hold at the newest date.
+
+        Args:
+            bars: The panel.
+
+        Returns:
+            The promise that a forecast from that date would be made by.
+        """
+        newest = np.flatnonzero(bars.dates == bars.dates.max())
+        rows = self._history(bars, newest)
+        plain = self.base.forecast(bars, rows)
+        *_, (_, last) = self._promises(bars, rows, plain)
+        return last
 
     def _history(
         self, bars: Bars, cutoffs: Int[np.ndarray, " window"]
@@ -195,23 +250,52 @@ class Calibrated:
 
     def _promises(
         self, bars: Bars, rows: Int[np.ndarray, " window"], plain: Forecast
-    ) -> Iterator[
-        tuple[Int[np.ndarray, " some"], Float[np.ndarray, "horizon interval"]]
-    ]:
+    ) -> Iterator[tuple[Int[np.ndarray, " some"], Promise]]:
         # date after date: first what came true by then, then what is promised
         horizon, data = self.spec.horizon, WindowData.of(bars, self.spec)
-        coverage = np.tile(NOMINAL, (horizon, 1))  # (H, interval)
+        promise = Promise.nominal(horizon)
         waiting = _Misses(horizon)
         for date, windows in _by_date(bars.dates[rows]):
             share = waiting.arrived(date)
             if share is not None:
-                coverage = coverage + self.step_size * (share - (1 - NOMINAL))
-            factors = self.conformal.factors(coverage)
-            yield windows, factors
+                promise = promise.after(share, self.step_size)
+            yield windows, promise
             if date >= self.conformal.adapts_from:
                 known = windows[rows[windows] + horizon < bars.ends[rows[windows]]]
                 scores = _scores(plain.quantiles[known], data.target(rows[known]))
+                factors = self.conformal.factors(promise.coverage)
                 waiting.add(bars.dates[rows[known] + horizon], scores > factors)
+
+
+def stretched(
+    forecast: Forecast, factors: Float[np.ndarray, "horizon interval"]
+) -> Forecast:
+    """Stretch the intervals of a forecast around its medians.
+
+    Args:
+        forecast: The forecast.
+        factors: How far, from ``Conformal.factors``.
+
+    Returns:
+        The forecast with wider or narrower intervals.
+    """
+    return replace(forecast, quantiles=_stretched(forecast.quantiles, factors))
+
+
+def missed(
+    forecast: Forecast, truth: Float[np.ndarray, "window horizon"]
+) -> Bool[np.ndarray, "window horizon interval"]:
+    """Tell which central intervals missed what came.
+
+    Args:
+        forecast: The forecast, as it was published.
+        truth: Log returns from the last close that came.
+
+    Returns:
+        True where the truth lies outside, the widest interval first.
+    """
+    below = truth[..., None] < forecast.quantiles[..., :MEDIAN]
+    return np.asarray(below | (truth[..., None] > forecast.quantiles[..., :MEDIAN:-1]))
 
 
 class _Misses:

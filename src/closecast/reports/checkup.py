@@ -54,7 +54,7 @@ def section(record: Mapping[str, Any], listed: int) -> Markup:
         (spot, draw_spot(spot, f"spot{place}"))
         for place, spot in enumerate(record["spots"])
     ]
-    text = _page(SECTION).render(
+    text = template(SECTION).render(
         record=record, spots=drawn, findings=record["findings"][:listed]
     )
     return Markup(text)  # noqa: S704  escaped by the template
@@ -71,7 +71,7 @@ def page(files: Sequence[str], record: Mapping[str, Any]) -> str:
         One HTML page that loads nothing.
     """
     body = section(record, len(record["findings"]))
-    return str(_page(PAGE).render(files=files, section=body))
+    return str(template(PAGE).render(files=files, section=body))
 
 
 def draw_spot(spot: Mapping[str, Any], name: str) -> Markup:
@@ -103,7 +103,15 @@ def draw_spot(spot: Mapping[str, Any], name: str) -> Markup:
         return inline(figure, name, label)
 
 
-def _page(template: str) -> Any:  # noqa: ANN401  a template of jinja2
+def template(name: str) -> Any:  # noqa: ANN401  a template of jinja2
+    """Load a template of this room.
+
+    Args:
+        name: Its file.
+
+    Returns:
+        The template; what is put into it is escaped, and nothing may be missing.
+    """
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
         autoescape=True,
@@ -111,4 +119,4 @@ def _page(template: str) -> Any:  # noqa: ANN401  a template of jinja2
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    return environment.get_template(template)
+    return environment.get_template(name)

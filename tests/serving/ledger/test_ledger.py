@@ -257,7 +257,7 @@ def test_a_corrected_close_is_scored_again(ledger: Ledger, market):
     assert after.truth - before.truth == pytest.approx(np.log(1.01))
     assert ledger.head == head
     assert ledger.verify() == ()
-    with ledger._database.reading() as connection:
+    with ledger.database.reading() as connection:
         kept = connection.execute(sa.text("SELECT count(*) FROM replaced_scores"))
         assert kept.scalar() == 9
 
@@ -362,7 +362,7 @@ def test_a_connection_that_the_server_dropped_is_made_again(database, market):
     """A server that was gone for a minute costs an error, no forecast."""
     with Ledger.open(database) as ledger:
         market.run(ledger, range(-2, -1))
-        with ledger._database.engine.connect() as other:
+        with ledger.database.engine.connect() as other:
             other.execution_options(isolation_level="AUTOCOMMIT").execute(
                 sa.text(
                     "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE "

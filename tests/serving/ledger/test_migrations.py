@@ -27,7 +27,7 @@ def test_the_newest_migration_is_the_version_that_the_code_knows():
 
 def test_the_migrations_make_the_tables(ledger: Ledger):
     """Alembic finds no difference between a migrated database and the tables."""
-    with ledger._database.engine.connect() as connection:
+    with ledger.database.engine.connect() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True})
 
         assert compare_metadata(context, metadata) == []
@@ -66,7 +66,7 @@ def test_what_is_committed_is_on_the_disk(tmp_path):
     """SQLite runs with a write-ahead log and waits for the disk."""
     with (
         Ledger.open(tmp_path / "ledger.sqlite") as ledger,
-        ledger._database.reading() as connection,
+        ledger.database.reading() as connection,
     ):
         modes = [
             connection.exec_driver_sql(f"PRAGMA {name}").scalar()

@@ -14,7 +14,7 @@ from closecast.serving.ledger.receipts import read_receipts
 
 def tamper(ledger: Ledger, *statements: str) -> None:
     """Do what an owner of the database can do, all guards taken away."""
-    file = ledger._database.file
+    file = ledger.database.file
     if file is not None:
         with closing(sqlite3.connect(file, isolation_level=None)) as connection:
             for verb in ("update", "delete"):
@@ -22,7 +22,7 @@ def tamper(ledger: Ledger, *statements: str) -> None:
             for statement in statements:
                 connection.execute(statement)
         return
-    with ledger._database.engine.begin() as connection:
+    with ledger.database.engine.begin() as connection:
         unguarded = "SET LOCAL session_replication_role = replica"
         for statement in (unguarded, *statements):
             connection.execute(sa.text(statement))
@@ -48,7 +48,7 @@ def test_the_database_refuses_changes(filled: Ledger, verb: str):
     """A mistake is stopped before it happens."""
     with (
         pytest.raises(sa.exc.DatabaseError, match="never changed"),
-        filled._database.engine.begin() as connection,
+        filled.database.engine.begin() as connection,
     ):
         connection.execute(sa.text(verb))
 

@@ -18,9 +18,10 @@ from sqlalchemy import Connection
 from closecast.errors import LedgerError
 from closecast.forecast import Forecast
 from closecast.market.bars import Bars
-from closecast.serving.ledger import chain, database, rows
+from closecast.serving.ledger import chain, rows
 from closecast.serving.ledger.board import BoardRow, Table, board_of, table_of
 from closecast.serving.ledger.chain import Entry, Head
+from closecast.serving.ledger.database import Database, connect
 from closecast.serving.ledger.monitors import Monitor, monitors_of
 from closecast.serving.ledger.publication import Publication
 from closecast.serving.ledger.receipts import append_receipt, read_receipts
@@ -37,7 +38,11 @@ from closecast.serving.ledger.truth import (
     outcome_of,
     scores_of,
 )
-from closecast.serving.ledger.verifying import broken_links, broken_scores
+from closecast.serving.ledger.verifying import (
+    broken_links,
+    broken_scores,
+    missing_rows,
+)
 
 MODEL = "closecast"
 """Name of the judged model."""
@@ -101,8 +106,8 @@ class Ledger:
         receipts: The file of receipts; None writes none.
     """
 
-    def __init__(self, database: database.Database, receipts: Path | None) -> None:
-        self._database = database
+    def __init__(self, database: Database, receipts: Path | None) -> None:
+        self.database = database
         self.receipts = receipts
 
     @classmethod
@@ -129,7 +134,7 @@ class Ledger:
         Raises:
             LedgerError: It is missing, does not answer, or is of another version.
         """
-        opened = database.connect(place, create=create)
+        opened = connect(place, create=create)
         file = opened.file
         beside = None if file is None else file.with_name(file.name + RECEIPTS)
         return cls(opened, beside if receipts is None else Path(receipts))
@@ -142,12 +147,12 @@ class Ledger:
 
     def close(self) -> None:
         """Close all connections."""
-        self._database.close()
+        self.database.close()
 
     @property
     def name(self) -> str:
         """Where it is; no password is in it."""
-        return self._database.name
+        return self.database.name
 
     @property
     def head(self) -> Head:
@@ -156,7 +161,7 @@ class Ledger:
         Raises:
             LedgerError: The database does not answer.
         """
-        with self._database.reading() as connection:
+        with self.database.reading() as connection:
             return _head(connection)
 
     @property
@@ -166,7 +171,7 @@ class Ledger:
         Raises:
             LedgerError: The database does not answer.
         """
-        with self._database.reading() as connection:
+        with self.database.reading() as connection:
             counts = [
                 connection.execute(sa.select(sa.func.count()).select_from(one)).scalar()
                 for one in (scores, replaced_scores)
@@ -190,7 +195,7 @@ class Ledger:
                 in its future, or the database does not answer.
         """
         now = _moment(as_of)
-        with self._database.writing() as connection:
+        with self.database.writing() as connection:
             head = _head(connection)
             _require_forward(connection, head, now)
             _require_past(publication, now)
@@ -223,7 +228,7 @@ class Ledger:
             LedgerError: The database does not answer.
         """
         now = _moment(as_of)
-        with self._database.writing() as connection:
+        with self.database.writing() as connection:
             parts = [
                 _score(connection, chunk, bars, now)
                 for chunk in _open_entries(connection, bars)
@@ -281,7 +286,7 @@ class Ledger:
         )
         if before is not None:
             query = query.where(own.cutoff < before.isoformat())
-        with self._database.reading() as connection:
+        with self.database.reading() as connection:
             entries = [rows.entry_of(row) for row in connection.execute(query)]
             known = _scores(connection, [entry.number for entry in entries])
         return tuple(Past(entry=e, scores=known.get(e.number, ())) for e in entries)
@@ -302,7 +307,7 @@ class Ledger:
         query = sa.select(forecasts).where(forecasts.c.number > after)
         if model is not None:
             query = query.where(forecasts.c.model == model)
-        with self._database.reading() as connection:
+        with self.database.reading() as connection:
             for entries in _chunks(connection, query.order_by(forecasts.c.number)):
                 known = _scores(connection, [entry.number for entry in entries])
                 for entry in entries:
@@ -338,7 +343,7 @@ class Ledger:
         )
         if symbol is not None:
             query = query.where(own.symbol == symbol)
-        with self._database.reading() as connection:
+        with self.database.reading() as connection:
             found = connection.execute(query).all()
         return tuple(
             Tracked(
@@ -393,15 +398,64 @@ class Ledger:
         Raises:
             LedgerError: The database does not answer.
         """
-        with self._database.reading() as connection:
+        with self.database.reading() as connection:
             since = _newest_version(connection, model)
         return monitors_of(self._table(symbol=None, late=False), model, since)
 
-    def verify(self, receipts: Sequence[Head] | None = None) -> tuple[str, ...]:
-        """Read the whole chain and make every hash and every score again.
+    def matured(self, since: str = "", model: str = MODEL) -> tuple[Past, ...]:
+        """Give what was scored after a moment.
+
+        Args:
+            since: The moment, as the ledger writes it; "" is before everything.
+            model: Whose forecasts.
+
+        Returns:
+            Forecasts with these scores alone, by number.
+
+        Raises:
+            LedgerError: The database does not answer.
+        """
+        fresh = (
+            sa.select(scores)
+            .join(forecasts, forecasts.c.number == scores.c.number)
+            .where(forecasts.c.model == model, scores.c.scored_at > since)
+            .order_by(scores.c.number, scores.c.step)
+        )
+        with self.database.reading() as connection:
+            known = rows.scores_by_number(connection.execute(fresh))
+            entries = _by_number(connection, list(known))
+        return tuple(Past(entry=one, scores=known[one.number]) for one in entries)
+
+    def require_forward(self, as_of: dt.datetime) -> None:
+        """Refuse a clock that went back behind what is recorded.
+
+        Args:
+            as_of: The time now, with its zone.
+
+        Raises:
+            LedgerError: It is earlier than the newest recording.
+        """
+        with self.database.reading() as connection:
+            _require_forward(connection, _head(connection), _moment(as_of))
+
+    def keep_receipt(self) -> None:
+        """Write the receipt of the head, if a crash came before it was written.
+
+        Raises:
+            LedgerError: The database does not answer, or the file is damaged.
+        """
+        head = self.head
+        if self.receipts is not None and head.number:
+            append_receipt(self.receipts, head)
+
+    def verify(
+        self, receipts: Sequence[Head] | None = None, *, newest: int | None = None
+    ) -> tuple[str, ...]:
+        """Read the chain and make every hash and every score again.
 
         Args:
             receipts: What must be in the chain; those in the file by default.
+            newest: Only from so many receipts back on; all by default.
 
         Returns:
             A sentence for each thing that is wrong; nothing if the ledger is whole.
@@ -413,10 +467,15 @@ class Ledger:
         kept = receipts
         if kept is None:
             kept = [] if self.receipts is None else list(read_receipts(self.receipts))
-        with self._database.reading() as connection:
-            identity = _head(connection).ledger
-        wrong = list(broken_links((p.entry for p in self.entries()), identity, kept))
-        return (*wrong, *broken_scores(self.entries()))
+        old = [] if newest is None else kept[:-newest]
+        recent, after = kept[len(old) :], old[-1].number if old else 0
+        with self.database.reading() as connection:
+            start = _start(connection, after)
+            found = _hashes(connection, [receipt.number for receipt in recent])
+            head = _head(connection)
+        links = broken_links((past.entry for past in self.entries(after)), start)
+        missing = missing_rows(recent, head, found)
+        return (*links, *missing, *broken_scores(self.entries(after)))
 
     def _table(self, *, symbol: str | None, late: bool) -> Table:
         own = forecasts.c
@@ -427,7 +486,7 @@ class Ledger:
         )
         if symbol is not None:
             query = query.where(own.symbol == symbol)
-        with self._database.reading() as connection:
+        with self.database.reading() as connection:
             return table_of(connection.execute(query).all())
 
 
@@ -456,6 +515,33 @@ def _newest_version(connection: Connection, model: str) -> str:
         own.model == model, own.model_hash == newest
     )
     return connection.execute(query).scalar() or "0001-01-01"
+
+
+def _start(connection: Connection, number: int) -> Head:
+    # the row after which a chain is followed
+    identity = connection.execute(sa.select(ledgers.c.id)).scalar_one()
+    own = _hashes(connection, [number]).get(number, chain.genesis(identity))
+    return Head(ledger=identity, number=number, hash=own)
+
+
+def _hashes(connection: Connection, numbers: Sequence[int]) -> dict[int, str]:
+    own, found = forecasts.c, dict[int, str]()
+    for at in range(0, len(numbers), CHUNK):
+        query = sa.select(own.number, own.hash)
+        part = connection.execute(query.where(own.number.in_(numbers[at : at + CHUNK])))
+        found |= {row.number: row.hash for row in part}
+    return found
+
+
+def _by_number(connection: Connection, numbers: Sequence[int]) -> list[Entry]:
+    found = []
+    for at in range(0, len(numbers), CHUNK):
+        query = sa.select(forecasts).where(
+            forecasts.c.number.in_(numbers[at : at + CHUNK])
+        )
+        part = connection.execute(query.order_by(forecasts.c.number))
+        found += [rows.entry_of(row) for row in part]
+    return found
 
 
 def _require_forward(connection: Connection, head: Head, now: dt.datetime) -> None:
@@ -513,8 +599,7 @@ def _entries(
 ) -> Iterator[Entry]:
     # new rows, each chained to the one before: symbol after symbol, model after model
     first = next(iter(publication.forecasts.values()))
-    moment = np.datetime64(now.replace(tzinfo=None))
-    late = publication.known | (publication.known_at <= moment)
+    late = publication.late(now)
     number, previous = head.number, head.hash
     for at in range(len(first)):
         for model, forecast in publication.forecasts.items():
@@ -582,9 +667,7 @@ def _open_entries(connection: Connection, bars: Bars) -> Iterator[list[Entry]]:
             numbers.setdefault(row.horizon, []).append(row.number)
     for of_horizon in numbers.values():
         for at in range(0, len(of_horizon), CHUNK):
-            chunk = of_horizon[at : at + CHUNK]
-            found = sa.select(forecasts).where(own.number.in_(chunk))
-            yield [rows.entry_of(row) for row in connection.execute(found)]
+            yield _by_number(connection, of_horizon[at : at + CHUNK])
 
 
 def _score(

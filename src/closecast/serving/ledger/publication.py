@@ -4,6 +4,7 @@ It carries when the first answer of each window can be known, so that the ledger
 not its caller, decides what is late.
 """
 
+import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -53,6 +54,18 @@ class Publication:
                 )
         for name, forecast in self.forecasts.items():
             _require_sound(name, forecast)
+
+    def late(self, now: dt.datetime) -> Bool[np.ndarray, " window"]:
+        """Tell which windows could know their first answer.
+
+        Args:
+            now: The time.
+
+        Returns:
+            True where a later bar was seen, or the first target session is over.
+        """
+        moment = np.datetime64(now.astimezone(dt.UTC).replace(tzinfo=None))
+        return np.asarray(self.known | (self.known_at <= moment))
 
     @classmethod
     def of(

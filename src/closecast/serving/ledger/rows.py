@@ -5,8 +5,6 @@ from collections.abc import Iterable
 from dataclasses import fields
 from typing import Any
 
-from sqlalchemy import Row
-
 from closecast.serving.ledger.chain import Entry, packed, unpacked, written
 from closecast.serving.ledger.truth import Score
 
@@ -35,7 +33,7 @@ def row_of(entry: Entry) -> dict[str, Any]:
     }
 
 
-def entry_of(row: Row[Any]) -> Entry:
+def entry_of(row: Any) -> Entry:  # noqa: ANN401  its columns are not typed
     """Read an entry from a row of ``forecasts``."""
     mean, quantiles = unpacked(bytes(row.mean), bytes(row.quantiles))
     return Entry(
@@ -66,7 +64,7 @@ def score_row_of(score: Score) -> dict[str, Any]:
     }
 
 
-def score_of(row: Row[Any]) -> Score:
+def score_of(row: Any) -> Score:  # noqa: ANN401  its columns are not typed
     """Read a score from a row of ``scores``."""
     values = {name: getattr(row, name) for name in SCORE_NAMES}
     values |= {name: bool(values[name]) for name in ("in_50", "in_80", "in_95")}
@@ -75,7 +73,7 @@ def score_of(row: Row[Any]) -> Score:
     return Score(**values)
 
 
-def scores_by_number(rows: Iterable[Row[Any]]) -> dict[int, tuple[Score, ...]]:
+def scores_by_number(rows: Iterable[Any]) -> dict[int, tuple[Score, ...]]:
     """Gather scores by the forecast that they belong to, in the order of the rows."""
     found: dict[int, list[Score]] = {}
     for row in rows:

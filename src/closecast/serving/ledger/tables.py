@@ -84,3 +84,31 @@ replaced_scores = Table(
     Column("replaced_at", MOMENT, primary_key=True),
     *(Column(name, kind, nullable=False) for name, kind in _SCORE),
 )
+
+promises = Table(
+    "promises",
+    metadata,
+    Column("id", NUMBER, primary_key=True, autoincrement=False),
+    Column("model_hash", HASH, nullable=False, index=True),
+    Column("horizon", Integer, nullable=False),
+    Column("coverage", LargeBinary, nullable=False),
+    Column("as_of", MOMENT, nullable=False),
+)
+
+promise_windows = Table(
+    "promise_windows",
+    metadata,
+    Column("number", NUMBER, ForeignKey("forecasts.number"), primary_key=True),
+    Column("promise", NUMBER, ForeignKey("promises.id"), nullable=False),
+)
+
+notices = Table(
+    "notices",
+    metadata,
+    Column("head", HASH, primary_key=True),
+    Column("channel", String(20), primary_key=True),
+    Column("number", NUMBER, nullable=False),
+    Column("body", Text, nullable=False),
+    Column("made_at", MOMENT, nullable=False),
+    Column("sent_at", MOMENT, nullable=True),
+)

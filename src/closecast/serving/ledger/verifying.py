@@ -1,11 +1,11 @@
 """Whether a ledger is as it was written: every hash and every score made again."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 
 from closecast.evaluation.scores import crps
-from closecast.serving.ledger.chain import Entry, Head, forecast_of, genesis, hash_of
+from closecast.serving.ledger.chain import Entry, Head, forecast_of, hash_of
 from closecast.serving.ledger.truth import Past, one_step
 
 NAMED = 5
@@ -15,23 +15,17 @@ SAME_SCORE = 1e-9
 """Relative difference of a score made again that is rounding."""
 
 
-def broken_links(
-    entries: Iterable[Entry], ledger: str, receipts: Sequence[Head]
-) -> Iterator[str]:
-    """Follow a chain from its first row on.
+def broken_links(entries: Iterable[Entry], start: Head) -> Iterator[str]:
+    """Follow a chain.
 
     Args:
-        entries: All rows, by number.
-        ledger: Identity of the ledger.
-        receipts: Rows that must be in it.
+        entries: All rows after the start, by number.
+        start: The row before the first of them.
 
     Yields:
-        A sentence for each broken link, the first few by number, and for each receipt
-        whose row is missing or another one.
+        A sentence for each broken link, the first few by number.
     """
-    number, previous, as_of, broken = 0, genesis(ledger), None, 0
-    hashes = {0: previous}
-    wanted = {receipt.number for receipt in receipts}
+    number, previous, as_of, broken = start.number, start.hash, None, 0
     for entry in entries:
         found = _link(entry, number + 1, previous)
         if as_of is not None and entry.as_of < as_of and not found:
@@ -41,11 +35,33 @@ def broken_links(
             if broken <= NAMED:
                 yield found
         number, previous, as_of = entry.number, entry.hash, entry.as_of
-        if number in wanted:
-            hashes[number] = entry.hash
     if broken > NAMED:
         yield f"{broken - NAMED} more rows are broken."
-    yield from _missing(receipts, ledger, hashes, number)
+
+
+def missing_rows(
+    receipts: Sequence[Head], head: Head, found: Mapping[int, str]
+) -> Iterator[str]:
+    """Hold receipts against a chain.
+
+    Args:
+        receipts: Rows that must be in it.
+        head: Where it ends.
+        found: Hashes of the rows that the receipts name, as far as they are there.
+
+    Yields:
+        A sentence for each receipt whose row is missing or another one.
+    """
+    for receipt in receipts:
+        if receipt.ledger != head.ledger:
+            yield f"A receipt is of another ledger ({receipt.ledger})."
+        elif receipt.number > head.number:
+            yield (
+                f"The end is missing: a receipt names row {receipt.number}, the ledger "
+                f"ends at row {head.number}."
+            )
+        elif found.get(receipt.number) != receipt.hash:
+            yield f"Row {receipt.number} is not the one that a receipt names."
 
 
 def broken_scores(past: Iterable[Past]) -> Iterator[str]:
@@ -86,18 +102,3 @@ def _link(entry: Entry, number: int, previous: str) -> str:
     if hash_of(entry) != entry.hash:
         return f"Row {entry.number} was changed: its hash is another one ({place})."
     return ""
-
-
-def _missing(
-    receipts: Sequence[Head], ledger: str, hashes: dict[int, str], last: int
-) -> Iterator[str]:
-    for receipt in receipts:
-        if receipt.ledger != ledger:
-            yield f"A receipt is of another ledger ({receipt.ledger})."
-        elif receipt.number > last:
-            yield (
-                f"The end is missing: a receipt names row {receipt.number}, the ledger "
-                f"ends at row {last}."
-            )
-        elif hashes.get(receipt.number) != receipt.hash:
-            yield f"Row {receipt.number} is not the one that a receipt names."
