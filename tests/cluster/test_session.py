@@ -37,8 +37,13 @@ def test_a_session_leaves_nothing_behind(told):
     assert told["token in the environment"] is False
 
 
+def test_one_session_may_follow_another(told):
+    """The second has a token of its own, and works."""
+    assert len(told["again"]) == 1
+
+
 def test_a_second_session_is_refused(told):
-    """A process is connected once."""
+    """A process is connected once at a time."""
     assert "Call ray.shutdown() first" in told["nested"]
 
 

@@ -60,18 +60,19 @@ def session(address: str | None) -> Iterator[Any]:
             has other versions, or this process is connected already.
     """
     own = {"RAY_AUTH_TOKEN": secrets.token_hex(32)} if address is None else {}
-    with _environment({**SETTINGS, **own}):
+    with ExitStack() as last, _environment({**SETTINGS, **own}), ExitStack() as left:
         ray = _ray()
-        with ExitStack() as left:
-            folder = left.enter_context(_private_folder())
-            left.enter_context(_silence(ray))
-            left.callback(ray.shutdown)
-            if address is None:
-                _start(ray, folder)
-            else:
-                _join(ray, address)
-                _require_trust(ray, address)
-            yield ray
+        last.callback(_forget, ray)
+        _forget(ray)
+        folder = left.enter_context(_private_folder())
+        left.enter_context(_silence(ray))
+        left.callback(ray.shutdown)
+        if address is None:
+            _start(ray, folder)
+        else:
+            _join(ray, address)
+            _require_trust(ray, address)
+        yield ray
 
 
 def passport() -> Passport:
@@ -119,6 +120,12 @@ def _ray() -> Any:  # noqa: ANN401  a module
             "Call ray.shutdown() first."
         )
     return ray
+
+
+def _forget(ray: Any) -> None:  # noqa: ANN401
+    # Ray keeps the mode and the token of a session for those that follow
+    ray._raylet.Config.initialize("")
+    ray._raylet.AuthenticationTokenLoader.instance().reset_cache()
 
 
 def _start(ray: Any, folder: str) -> None:  # noqa: ANN401
