@@ -2,10 +2,14 @@
 
 import numpy as np
 import pytest
+from arch.bootstrap import MCS, StationaryBootstrap
 
 from closecast.evaluation.resampling import (
+    REPETITIONS,
+    SEED,
     block_length,
     confidence_set,
+    drawn_counts,
     interval,
     resample,
     sum_per_date,
@@ -108,3 +112,28 @@ class TestConfidenceSet:
         loss = np.random.default_rng(7).exponential(size=200)
 
         assert confidence_set(np.column_stack([loss, loss + 0.1]), 5) is None
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_the_confidence_set_is_that_of_arch(seed):
+    """Eight models, some worse: by the range statistic, the same draws."""
+    random = np.random.default_rng(seed)
+    losses = 2 + random.normal(size=(150, 8)) + np.linspace(0, 0.6, 8)
+    given = {"reps": REPETITIONS, "bootstrap": "stationary", "seed": SEED}
+    oracle = MCS(losses / losses.mean(), 0.1, block_size=4, method="R", **given)
+    oracle.compute()
+
+    held = confidence_set(losses, 4)
+
+    assert 1 < held.sum() < 8
+    assert np.flatnonzero(held).tolist() == sorted(oracle.included)
+
+
+def test_a_draw_is_that_of_arch():
+    """Totals over the dates that the stationary bootstrap draws."""
+    sums = np.random.default_rng(0).normal(size=(90, 3))
+    oracle = StationaryBootstrap(7, sums, seed=SEED)
+    expected = oracle.apply(lambda drawn: drawn.sum(axis=0), REPETITIONS)
+
+    np.testing.assert_allclose(resample(sums, 7), expected)
+    assert (drawn_counts(90, 7).sum(axis=1) == 90).all()

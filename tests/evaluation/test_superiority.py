@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
-from arch.bootstrap import SPA
+from arch.bootstrap import SPA, StepM
 
-from closecast.evaluation.resampling import SEED, block_length
+from closecast.evaluation.resampling import SEED, block_length, long_run_variances
 from closecast.evaluation.superiority import REPETITIONS, superiority
 
 
@@ -29,6 +29,38 @@ def test_agrees_with_arch_for_one_model(gain):
 
     assert found.spa_p == pytest.approx(spa.pvalues["consistent"])
     assert found.num_models == 1
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_agrees_with_arch_for_many_models(seed):
+    """SPA and StepM of gains in units of their uncertainty, some good, some wild."""
+    losses = _losses(better=0.02, seed=seed)
+    losses |= {"wild": 3 * losses["m0"], "fair": losses["good"] + 0.01}
+    own, *others = losses.values()
+    gains = own[:, None] - np.stack(others, axis=1)
+    gains /= np.sqrt(long_run_variances(gains, 2))
+    given = (np.zeros(len(own)), -gains)
+    block = block_length(gains, 2)
+    spa = SPA(*given, block, REPETITIONS, "stationary", seed=SEED)
+    spa.compute()
+    step = StepM(*given, 0.1, block, REPETITIONS, "stationary", seed=SEED)
+    step.compute()
+
+    found = superiority(losses, "benchmark", 2, "crps")
+
+    assert found.spa_p == pytest.approx(spa.pvalues["consistent"])
+    names = list(losses)[1:]
+    assert found.superior == tuple(names[place] for place in step.superior_models)
+
+
+def test_all_may_be_better():
+    """Where every model beats the benchmark each is named."""
+    losses = _losses(better=0.1, models=0)
+    losses["second"] = losses["good"] - 0.001 * losses["benchmark"]
+
+    found = superiority(losses, "benchmark", 1, "crps")
+
+    assert found.superior == ("good", "second")
 
 
 def test_holds_its_size():

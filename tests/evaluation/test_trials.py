@@ -5,6 +5,7 @@ import pytest
 
 from closecast.errors import SettingError
 from closecast.evaluation import score
+from closecast.evaluation.luck import BENCHMARKS, judge_luck
 from closecast.evaluation.trials import correct_for_trials
 from closecast.evaluation.verdict import DENSITY_BASELINES
 
@@ -26,6 +27,23 @@ def boards(make_world):
     return make
 
 
+def luck(trials, better=0.0):
+    """What luck explains of three members that are better by some gain a date."""
+    random = np.random.default_rng(1)
+    noise = 0.1 * random.standard_normal((8, 300))
+    return [
+        judge_luck(
+            {f"m{number}": noise[number] - better for number in range(3)},
+            {name: noise[3 + at] for at, name in enumerate(names)},
+            winner="m0",
+            trials=trials,
+            horizon=5,
+            score=which,
+        )
+        for which, names in BENCHMARKS.items()
+    ]
+
+
 def test_one_trial_changes_no_figure(boards):
     """The only model that was ever trained is judged by its own p-values."""
     board = boards(0.0)
@@ -43,7 +61,8 @@ def test_enough_trials_take_weak_evidence_away(boards):
     assert "; evidence of skill in the density" in board.verdict
     trials = int(1 / p) + 2
 
-    corrected = correct_for_trials(board, 9, max(trials, 10**9))
+    trials = max(trials, 10**9)
+    corrected = correct_for_trials(board, 9, trials, luck(trials, better=1.0))
 
     assert "no evidence of skill in the density" in corrected.verdict
     assert "p = 1.00" in " ".join(corrected.why)
@@ -54,7 +73,7 @@ def test_strong_evidence_stays(boards):
     """What is no luck among ten models is said to be none."""
     board = boards(0.0)
 
-    corrected = correct_for_trials(board, 5, 10)
+    corrected = correct_for_trials(board, 5, 10, luck(10, better=0.1))
 
     assert "evidence of skill in the density" in corrected.verdict
     assert "no evidence of skill in the density" not in corrected.verdict
@@ -67,10 +86,30 @@ def test_an_alarm_stays_in_front_of_the_figures(boards):
     board = boards(0.5)
     assert board.suspicious
 
-    corrected = correct_for_trials(board, 5, 10)
+    asked = luck(10)
+    corrected = correct_for_trials(board, 5, 10, asked)
 
     assert "Suspicious" in corrected.verdict
-    assert corrected.why[1] == board.why[0]
+    assert board.why[0] in corrected.why
+    assert corrected.why[1:6] == asked[0].why
+
+
+def test_evidence_is_refused_where_luck_is_not_excluded(boards):
+    """A test block that was kind to a choice which validation cannot tell from luck."""
+    board = boards(0.0)
+    assert "; evidence of skill in the density" in board.verdict
+
+    corrected = correct_for_trials(board, 5, 10, luck(10))
+
+    assert "no evidence of skill in the density" in corrected.verdict
+    assert "Luck is not excluded in the density" in " ".join(corrected.why)
+
+
+@pytest.mark.parametrize("given", [0, 1])
+def test_a_choice_has_no_verdict_before_luck_was_asked(boards, given):
+    """Both losses, whatever the scoreboard says."""
+    with pytest.raises(SettingError, match="A chosen model has no verdict without"):
+        correct_for_trials(boards(0.0), 5, 10, luck(10)[:given])
 
 
 def test_fewer_trials_than_candidates_are_refused(boards):

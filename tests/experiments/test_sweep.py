@@ -137,6 +137,53 @@ def test_the_verdict_counts_every_model_ever_trained(bars, tmp_path):
     assert two.verdict.startswith("Best of 3 models, p-values corrected")
 
 
+def test_a_sweep_on_a_random_walk_says_that_luck_explains_it(tmp_path):
+    """Nobody can be skilled here, and the run says so in verdict and figures."""
+    given = {"seeds": 2, "out": tmp_path / "run", "index": tmp_path / "i", **QUICK}
+    swept = cc.sweep(random_walk(2, 1300), GRID, **given)
+
+    for path in ("sweep.json", "scoreboard.json"):
+        document = json.loads((tmp_path / "run" / path).read_text())
+        density, mean = document["luck"]
+        assert (density["score"], mean["score"]) == ("crps", "squared_error")
+        for one in (density, mean):
+            assert one["num_members"] == one["trials"] == 8
+            assert one["deflated_sharpe"]["probability"] < 0.9
+            assert 0 <= one["overfitting"]["probability"] <= 1
+            assert len(one["superiority"]) == (3 if one is density else 2)
+            assert one["in_set"]
+            assert not one["excluded"]
+            assert set(one["words"]) < set(document["why"])
+    assert swept.luck == tuple(document["luck"])
+    assert "no evidence of skill in the density" in swept.verdict
+    assert "How likely the winner is luck, by CRPS: the best of 8" in " ".join(
+        swept.why
+    )
+
+
+def test_no_verdict_without_what_members_lost(bars, tmp_path, monkeypatch):
+    """A member whose losses were lost keeps the sweep from a verdict on its winner."""
+    given = {"seeds": 1, "out": tmp_path / "run", "index": tmp_path / "i", **QUICK}
+    with monkeypatch.context() as stopped:
+        stopped.setattr("closecast.experiments.sweep.conclude", lambda *_: None)
+        with pytest.raises(ModelError, match="a file of a run"):
+            cc.sweep(bars, GRID, **given)
+    lost = next((tmp_path / "run").rglob("validation.safetensors"))
+    lost.write_bytes(b"")
+
+    with pytest.raises(ModelError, match="Without it nothing is said of a winner"):
+        cc.sweep(bars, GRID, **given)
+
+
+def test_a_run_of_an_older_format_is_refused(done, home, tmp_path):
+    """Rather than read with figures missing."""
+    assert done.winner
+    document = json.loads((home / "run" / "sweep.json").read_text())
+    (tmp_path / "sweep.json").write_text(json.dumps({**document, "format": 1}))
+    with pytest.raises(ModelError, match="a sweep of format 2, got 1"):
+        load_sweep(tmp_path)
+
+
 def test_nothing_stays_on_the_disk_without_out(bars, tmp_path, monkeypatch):
     """A sweep without a folder leaves its count alone, and still forecasts."""
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))

@@ -49,7 +49,10 @@ def test_the_page_says_what_the_sweep_found(run):
     assert html.unescape(re.sub("<[^>]+>", "", shown.group(1))) == sweep.verdict
     assert f"Winner: {sweep.winner}." in page
     assert page.count("<svg") == 4
-    assert page.count("<tr") == 1 + 8
+    assert "How likely is the winner luck?" in page
+    assert page.count("<tr") == 1 + 8 + 1 + 2
+    for one in sweep.luck:
+        assert f"<td>{len(one['in_set'])} of 16</td>" in page
     assert "&lt;b&gt;prices&lt;/b&gt;" in page
     assert not re.search(r"(src|href)=\"(?!#|data:)", page)
     assert "<script" not in page
@@ -76,6 +79,9 @@ def test_the_page_speaks_korean(run, tmp_path):
     assert "선택된 조합" in text
     assert "learning_rate" in text
     assert "Winner" not in text
+    assert "선택된 모델이 운일 가능성" in text
+    assert "Luck" not in text
+    assert "overfitting" not in text
 
 
 def test_the_same_run_gives_the_same_page(run):

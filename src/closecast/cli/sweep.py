@@ -267,6 +267,7 @@ def _summary(out: Path, done: "Sweep") -> dict[str, Any]:
         "members": len(done.members),
         "diverged": {one.name: one.diverged for one in done.members if one.diverged},
         "trials": done.trials,
+        "luck": list(done.luck),
         "verdict": done.verdict,
         "why": list(done.why),
         "test_crps": done.test_crps,

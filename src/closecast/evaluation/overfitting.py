@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from itertools import combinations
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from closecast.errors import SettingError
 
@@ -19,6 +19,9 @@ BLOCKS = 16
 """Blocks of dates; half of them choose, half of them judge."""
 
 MIN_DATES_A_BLOCK = 4
+
+CELLS_AT_ONCE = 2**22
+"""Halves x trials that are compared together: what memory allows."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -203,22 +206,12 @@ def probability_of_overfitting(
     half = np.array(list(combinations(range(blocks), blocks // 2)))
     chosen = np.zeros((len(half), blocks))
     np.put_along_axis(chosen, half, 1.0, axis=1)
-    here = (chosen @ sums) / (chosen @ sizes)[:, None]
-    there = ((1 - chosen) @ sums) / ((1 - chosen) @ sizes)[:, None]
-    return _disappointment(here, there)
-
-
-def _disappointment(
-    here: Float[np.ndarray, "split trial"], there: Float[np.ndarray, "split trial"]
-) -> Overfitting:
-    splits, trials = here.shape
-    every = np.arange(splits)
-    winner = here.argmax(axis=1)
-    own = there[every, winner]
-    # ties share their rank, so that equal trials are neither good nor bad
-    below = (there < own[:, None]).sum(axis=1) + (there == own[:, None]).sum(axis=1) / 2
-    rank = (below + 0.5) / (trials + 1)
-    best = here[every, winner]
+    at_once = max(1, CELLS_AT_ONCE // trials)
+    outcomes = [
+        _disappointments(chosen[first : first + at_once], sums, sizes)
+        for first in range(0, len(half), at_once)
+    ]
+    best, own, rank = (np.concatenate(parts) for parts in zip(*outcomes, strict=True))
     spread = float(best.var())
     covariance = float(np.mean((best - best.mean()) * (own - own.mean())))
     return Overfitting(
@@ -226,5 +219,24 @@ def _disappointment(
         loss_probability=float(np.mean(own < 0)),
         slope=covariance / spread if spread > 0 else None,
         trials=trials,
-        num_splits=splits,
+        num_splits=len(half),
     )
+
+
+def _disappointments(
+    chosen: Float[np.ndarray, "split block"],
+    sums: Float[np.ndarray, "block trial"],
+    sizes: Int[np.ndarray, " block"],
+) -> tuple[
+    Float[np.ndarray, " split"],
+    Float[np.ndarray, " split"],
+    Float[np.ndarray, " split"],
+]:
+    # the winner's figure in the half that chose, in the other, and its rank there
+    here = (chosen @ sums) / (chosen @ sizes)[:, None]
+    there = ((1 - chosen) @ sums) / ((1 - chosen) @ sizes)[:, None]
+    every, winner = np.arange(len(chosen)), here.argmax(axis=1)
+    own = there[every, winner]
+    # ties share their rank, so that equal trials are neither good nor bad
+    below = (there < own[:, None]).sum(axis=1) + (there == own[:, None]).sum(axis=1) / 2
+    return here[every, winner], own, (below + 0.5) / (sums.shape[1] + 1)

@@ -7,6 +7,7 @@ interval.
 """
 
 from collections.abc import Callable
+from functools import lru_cache
 
 import numpy as np
 from jaxtyping import Bool, Float, Shaped
@@ -18,6 +19,9 @@ CONFIDENCE = 0.90
 """Of intervals and of the confidence set."""
 
 SEED = 20_200_101
+
+MOST_SERIES = 64
+"""Series that choose the length of a block; of more these, evenly spaced."""
 
 LARGEST_BLOCK_SHARE = 0.25
 """Fewer than four blocks say little of chance."""
@@ -74,6 +78,9 @@ def block_length(differences: Float[np.ndarray, "date column"], horizon: int) ->
     spread = np.ptp(differences, axis=0)
     moving = differences[:, spread > 1e-12 * np.abs(differences).max(axis=0)]
     lengths = [2.0 * horizon]
+    if moving.shape[1] > MOST_SERIES:
+        places = np.linspace(0, moving.shape[1] - 1, MOST_SERIES).astype(int)
+        moving = moving[:, places]
     if moving.shape[1]:
         unit = moving / moving.std(axis=0)
         lengths += optimal_block_length(unit)["stationary"].dropna().tolist()
@@ -96,10 +103,33 @@ def resample(
     Source: Politis and Romano (1994), The stationary bootstrap,
     doi:10.1080/01621459.1994.10476870.
     """
+    return np.asarray(drawn_counts(len(sums), block) @ sums)
+
+
+@lru_cache(maxsize=8)
+def drawn_counts(num_dates: int, block: int) -> Float[np.ndarray, "repetition date"]:
+    """Count how often each date is drawn, in each repetition.
+
+    Whatever is a mean over dates can be resampled by one product with these counts.
+
+    Args:
+        num_dates: Dates that there are.
+        block: Mean length of a block, in dates.
+
+    Returns:
+        The counts, each row of sum ``num_dates``; not to be written to.
+    """
     from arch.bootstrap import StationaryBootstrap
 
-    bootstrap = StationaryBootstrap(block, sums, seed=SEED)
-    return np.asarray(bootstrap.apply(lambda drawn: drawn.sum(axis=0), REPETITIONS))
+    bootstrap = StationaryBootstrap(block, np.arange(num_dates), seed=SEED)
+    counts = np.stack(
+        [
+            np.bincount(drawn, minlength=num_dates).astype(float)
+            for (drawn,), _ in bootstrap.bootstrap(REPETITIONS)
+        ]
+    )
+    counts.flags.writeable = False
+    return counts
 
 
 def interval(
@@ -159,8 +189,6 @@ def confidence_set(
     Source: Hansen, Lunde and Nason (2011), The model confidence set,
     doi:10.3982/ECTA5771.
     """
-    from arch.bootstrap import MCS
-
     different, place = np.unique(losses, axis=1, return_inverse=True)
     place = place.ravel()
     if different.shape[1] == 1:
@@ -169,17 +197,29 @@ def confidence_set(
     spread, size = np.ptp(gaps, axis=0), np.abs(gaps).max(axis=0)
     if np.any(spread[size > 0] <= 1e-9 * size[size > 0]):
         return None
-    test = MCS(
-        different / different.mean(),
-        size=1 - CONFIDENCE,
-        reps=REPETITIONS,
-        block_size=block,
-        method="R",
-        bootstrap="stationary",
-        seed=SEED,
-    )
-    test.compute()
-    return np.isin(place, np.asarray(test.included, dtype=int))
+    held = _undefeated(different / different.mean(), block)
+    return np.isin(place, np.flatnonzero(held))
+
+
+def _undefeated(
+    losses: Float[np.ndarray, "date model"], block: int
+) -> Bool[np.ndarray, " model"]:
+    # The worst leaves while it is worse than chance allows: the range statistic.
+    means = losses.mean(axis=0)
+    drawn = resample(losses, block) / len(losses)
+    gaps = means[:, None] - means
+    chance = drawn[:, :, None] - drawn[:, None, :] - gaps
+    spread = np.sqrt((chance**2).mean(axis=0) + np.eye(len(means)))
+    gaps, chance = gaps / spread, chance / spread
+    left, p_value = np.arange(len(means)), 0.0
+    while len(left) > 1:
+        p_value = max(p_value, float((gaps.max() < chance.max(axis=(1, 2))).mean()))
+        if p_value > 1 - CONFIDENCE:
+            break
+        kept = np.arange(len(left)) != np.unravel_index(gaps.argmax(), gaps.shape)[0]
+        left, gaps = left[kept], gaps[np.ix_(kept, kept)]
+        chance = chance[:, kept][:, :, kept]
+    return np.isin(np.arange(len(means)), left)
 
 
 def long_run_variance(
@@ -198,9 +238,32 @@ def long_run_variance(
     Source: Newey and West (1987), doi:10.2307/1913610.
     """
     centred, count = values - values.mean(axis=0), len(values)
-    lags = min(int(max(horizon - 1, np.ceil(count ** (1 / 3)))), count - 1)
     total = centred.T @ centred
-    for lag in range(1, lags + 1):
+    for lag, weight in _bartlett(count, horizon):
         crossed = centred[lag:].T @ centred[:-lag]
-        total = total + (1 - lag / (lags + 1)) * (crossed + crossed.T)
+        total = total + weight * (crossed + crossed.T)
     return np.asarray(total / count)
+
+
+def long_run_variances(
+    values: Float[np.ndarray, "date column"], horizon: int
+) -> Float[np.ndarray, " column"]:
+    """Estimate the diagonal of ``long_run_variance``, of any number of columns.
+
+    Args:
+        values: One row for each date, oldest first.
+        horizon: Step that they belong to, in sessions.
+
+    Returns:
+        The variance of each column alone.
+    """
+    centred, count = values - values.mean(axis=0), len(values)
+    total = (centred**2).sum(axis=0)
+    for lag, weight in _bartlett(count, horizon):
+        total = total + 2 * weight * (centred[lag:] * centred[:-lag]).sum(axis=0)
+    return np.asarray(total / count)
+
+
+def _bartlett(count: int, horizon: int) -> list[tuple[int, float]]:
+    lags = min(int(max(horizon - 1, np.ceil(count ** (1 / 3)))), count - 1)
+    return [(lag, 1 - lag / (lags + 1)) for lag in range(1, lags + 1)]

@@ -13,10 +13,10 @@ from jaxtyping import Float
 
 from closecast.evaluation.resampling import (
     CONFIDENCE,
-    SEED,
     block_length,
+    drawn_counts,
     enough_dates,
-    long_run_variance,
+    long_run_variances,
 )
 
 REPETITIONS = 500
@@ -105,24 +105,38 @@ def _tests(
     others: Mapping[str, Float[np.ndarray, " date"]],
     horizon: int,
 ) -> tuple[float, tuple[str, ...]]:
-    from arch.bootstrap import SPA, StepM
-
     names = list(others)
     gains = own[:, None] - np.stack(list(others.values()), axis=1)
-    # In units of how uncertain each mean is, since arch 8.0 compares raw means: a wild
-    # model would hide a good one.
-    spread = np.sqrt(np.diag(long_run_variance(gains, horizon)))
+    # In units of how uncertain each mean is: a wild model would hide a good one.
+    spread = np.sqrt(np.maximum(long_run_variances(gains, horizon), 0))
     tested = spread > 0
     gains = gains[:, tested] / spread[tested]
-    block, nothing = block_length(gains, horizon), np.zeros(len(own))
-    spa = SPA(nothing, -gains, block, REPETITIONS, "stationary", seed=SEED)
-    spa.compute()
-    p_value = float(spa.pvalues["consistent"])
-    if p_value > 1 - CONFIDENCE:
-        return p_value, ()
-    step = StepM(
-        nothing, -gains, 1 - CONFIDENCE, block, REPETITIONS, "stationary", seed=SEED
-    )
-    step.compute()
-    places = np.flatnonzero(tested)[np.asarray(step.superior_models, dtype=int)]
+    block = block_length(gains, horizon)
+    means = gains.mean(axis=0)
+    # a model that is clearly worse is not centred: it cannot be the best by chance
+    worse = means < -np.sqrt(2 * np.log(np.log(len(gains))) * _variances(gains, block))
+    drawn = drawn_counts(len(gains), block)[:REPETITIONS] @ gains / len(gains)
+    chance = drawn - np.where(worse, 0.0, means)
+    p_value = float(np.mean(chance.max(axis=1) > means.max()))
+    better = np.zeros(len(means), bool)
+    while p_value <= 1 - CONFIDENCE and not better.all():
+        limit = np.percentile(chance[:, ~better].max(axis=1), 100 * CONFIDENCE)
+        more = (means > limit) & ~better
+        if not more.any():
+            break
+        better |= more
+    places = np.flatnonzero(tested)[better]
     return p_value, tuple(names[place] for place in places)
+
+
+def _variances(
+    gains: Float[np.ndarray, "date model"], block: int
+) -> Float[np.ndarray, " model"]:
+    # of the means under the stationary bootstrap: Politis and Romano (1994), equation 7
+    count, centred = len(gains), gains - gains.mean(axis=0)
+    lag = np.arange(count)
+    stay = 1 - 1 / block
+    kernel = (1 - lag / count) * stay**lag + lag / count * stay ** (count - lag)
+    kernel[0] = 1.0
+    weights = kernel[np.abs(lag[:, None] - lag)]
+    return np.asarray((centred * (weights @ centred)).sum(axis=0) / count**2)

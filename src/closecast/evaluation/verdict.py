@@ -6,7 +6,7 @@ model belongs to the confidence set of all models, at most steps. A p-value is n
 given without its skill.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from closecast.errors import SettingError
@@ -47,12 +47,16 @@ class Verdict:
     suspicious: bool
 
 
-def judge(rows: Sequence[Row], alarms: Sequence[str]) -> Verdict:
+def judge(
+    rows: Sequence[Row], alarms: Sequence[str], refused: Collection[str] = ()
+) -> Verdict:
     """Judge a model by its rows.
 
     Args:
         rows: The judged model's rows, from step 1 on.
         alarms: Sentences on figures that are too good.
+        refused: ``"mean"`` or ``"density"`` where something else than these figures
+            forbids to speak of evidence.
 
     Returns:
         The verdict.
@@ -62,6 +66,10 @@ def judge(rows: Sequence[Row], alarms: Sequence[str]) -> Verdict:
     """
     mean_skill, mean_why = _weigh(rows, _MEAN)
     density_skill, density_why = _weigh(rows, _DENSITY)
+    mean_skill, density_skill = (
+        skill and name not in refused
+        for name, skill in (("mean", mean_skill), ("density", density_skill))
+    )
     held = _intervals_hold(rows)
     parts = (
         f"{'Evidence' if mean_skill else 'No evidence'} of skill in the mean",
@@ -133,7 +141,7 @@ class _Beaten:
         if self.interval is None:
             return f"{self.skill:+.2%}, not tested"
         low, high = self.interval
-        return f"{self.skill:+.2%} [{low:+.2%}, {high:+.2%}], {_p_words(self.p_value)}"
+        return f"{self.skill:+.2%} [{low:+.2%}, {high:+.2%}], {p_words(self.p_value)}"
 
 
 def _weigh(rows: Sequence[Row], aspect: _Aspect) -> tuple[bool, list[str]]:
@@ -192,7 +200,15 @@ def _set_sentence(rows: Sequence[Row], aspect: _Aspect, count: int) -> str:
     )
 
 
-def _p_words(p_value: float | None) -> str:
+def p_words(p_value: float | None) -> str:
+    """Say a p-value as a reader is shown it.
+
+    Args:
+        p_value: The p-value; None where nothing was tested.
+
+    Returns:
+        Such as ``p = 0.04``.
+    """
     if p_value is None:
         return "not tested"
     return f"p = {p_value:.2f}" if p_value >= LEAST_P_SHOWN else "p < 0.01"

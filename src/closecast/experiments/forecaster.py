@@ -29,10 +29,10 @@ from closecast.market.checkup import Checkup
 from closecast.market.own import with_own
 from closecast.market.panels import bars_of
 from closecast.market.readers import frame_kind, frame_of
-from closecast.models.baselines import fit_baselines
+from closecast.models.baselines import Baseline, fit_baselines
 from closecast.training.checkpoint import load, save
 from closecast.training.model import TrainedModel, train_fleet
-from closecast.training.permuted import train_permuted
+from closecast.training.permuted import Permuted, train_permuted
 from closecast.training.settings import Settings
 from closecast.windows import (
     Split,
@@ -339,12 +339,38 @@ class Forecaster:
         tell_suspect(bars, rows, self.spec)
         return voice.forecast(bars, rows)
 
-    def evaluate(self, prices: object, *, own: object = None) -> Evaluation:
+    def fit_baselines(self, bars: Bars) -> tuple[Baseline | Permuted, ...]:
+        """Fit the baselines to the same block as the model, the permuted one too.
+
+        Args:
+            bars: The panel that the model was trained on.
+
+        Returns:
+            The baselines.
+
+        Raises:
+            WindowError: A block has no window.
+        """
+        split = self._split(bars)
+        permuted = self.fitted.permuted or train_permuted(bars, self.settings, split)
+        return (
+            *fit_baselines(bars, split.train, self.spec, self.settings.calendar),
+            *([] if permuted is None else [permuted]),
+        )
+
+    def evaluate(
+        self,
+        prices: object,
+        baselines: Sequence[Baseline | Permuted] | None = None,
+        *,
+        own: object = None,
+    ) -> Evaluation:
         """Score every window of the test block beside the baselines.
 
         Args:
             prices: A frame, a path or a panel that holds the bars trained on too:
                 the baselines are fitted to the same block as the model.
+            baselines: What ``fit_baselines`` gave; None fits them.
             own: As in ``fit``.
 
         Returns:
@@ -358,11 +384,8 @@ class Forecaster:
         """
         voice, bars = self.voice, self.panel(prices, own)
         split = self._split(bars)
-        permuted = self.fitted.permuted or train_permuted(bars, self.settings, split)
-        baselines = (
-            *fit_baselines(bars, split.train, self.spec, self.settings.calendar),
-            *([] if permuted is None else [permuted]),
-        )
+        if baselines is None:
+            baselines = self.fit_baselines(bars)
         forecasts = {
             one.name: as_stored(one.forecast(bars, split.test))
             for one in (voice, *baselines)

@@ -23,13 +23,14 @@ from closecast.evaluation.scores import crps
 from closecast.experiments.index import Index
 from closecast.experiments.progress import ProgressFile
 from closecast.experiments.run import read_json, write_json
+from closecast.experiments.selection import DateLosses, write_losses
 from closecast.experiments.workers import IN_PROCESS, Workers
+from closecast.forecast import Forecast
 from closecast.market.bars import Bars
 from closecast.training.checkpoint import save
 from closecast.training.model import Job, TrainedModel, train_each
 from closecast.training.settings import Settings
 from closecast.windows import Split, WindowData
-from closecast.windows.scaling import volatility
 
 MEMBERS, MEMBER = "members", "member.json"
 
@@ -161,11 +162,13 @@ class Scored:
         model: The model.
         train_crps: CRPS on evenly spaced training windows, in units of volatility.
         validation_crps: The same on all validation windows.
+        losses: What it lost on each validation date.
     """
 
     model: TrainedModel
     train_crps: float
     validation_crps: float
+    losses: DateLosses
 
     def result(self, member: Candidate) -> MemberResult:
         """Sum up what became of a member.
@@ -257,6 +260,7 @@ class Workshop:
             ran = 0
         else:
             save(outcome.model, home)
+            write_losses(home, outcome.losses)
             result = outcome.result(member)
             ran = len(outcome.model.curve.train_loss)
         write_json(home / MEMBER, asdict(result))  # last: now the member is done
@@ -333,18 +337,25 @@ def train_and_score(
         For each candidate its model with errors, or why there is none.
     """
     bars, split = data
-    count = min(MAX_SCORED, len(split.train))
-    spaced = np.linspace(0, len(split.train) - 1, count).astype(np.int64)
+    tables = WindowData.of(bars, fleet[0].settings.window_spec)
     return [
-        one
-        if isinstance(one, TrainingError)
-        else Scored(
-            model=one,
-            train_crps=mean_crps(one, bars, split.train[spaced]),
-            validation_crps=mean_crps(one, bars, split.validation),
-        )
+        one if isinstance(one, TrainingError) else _scored(one, bars, split, tables)
         for one in train_surviving(bars, fleet, split, on_epoch)
     ]
+
+
+def _scored(
+    model: TrainedModel, bars: Bars, split: Split, tables: WindowData
+) -> Scored:
+    count, rows = min(MAX_SCORED, len(split.train)), split.validation
+    spaced = np.linspace(0, len(split.train) - 1, count).astype(np.int64)
+    seen, validation = split.train[spaced], model.forecast(bars, rows)
+    return Scored(
+        model=model,
+        train_crps=mean_crps(model.forecast(bars, seen), tables, seen),
+        validation_crps=mean_crps(validation, tables, rows),
+        losses=DateLosses.of(validation, tables, rows),
+    )
 
 
 def _fleets(members: Sequence[Candidate], workers: Workers) -> list[Fleet]:
@@ -364,18 +375,17 @@ def _fleets(members: Sequence[Candidate], workers: Workers) -> list[Fleet]:
 
 
 def mean_crps(
-    model: TrainedModel, bars: Bars, rows: Int[np.ndarray, " window"]
+    forecast: Forecast, data: WindowData, rows: Int[np.ndarray, " window"]
 ) -> float:
-    """Score a model.
+    """Score a forecast.
 
     Args:
-        model: The model.
-        bars: The panel.
-        rows: Cutoffs whose targets have come.
+        forecast: The forecast.
+        data: The panel.
+        rows: Its cutoffs, whose targets have come.
 
     Returns:
         Mean CRPS over windows and steps, in units of volatility.
     """
-    truth = WindowData.of(bars, model.settings.window_spec).target(rows)
-    losses = crps(model.forecast(bars, rows), truth) / volatility(bars)[rows][:, None]
+    losses = crps(forecast, data.target(rows)) / data.scale[rows][:, None]
     return float(losses.mean())

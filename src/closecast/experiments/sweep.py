@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from closecast.errors import ModelError
 from closecast.experiments.forecaster import Forecaster
 from closecast.experiments.grid import SEEDS, Grid
 from closecast.experiments.index import Index
@@ -22,7 +23,7 @@ from closecast.experiments.members import (
     Workshop,
 )
 from closecast.experiments.run import data_record, open_run, read_json
-from closecast.experiments.winner import SWEEP, Combination, Plan, conclude
+from closecast.experiments.winner import FORMAT, SWEEP, Combination, Plan, conclude
 from closecast.experiments.workers import IN_PROCESS, Workers
 from closecast.market.broken import broken_steps
 from closecast.market.panels import bars_of
@@ -43,6 +44,9 @@ class Sweep:
         winner: Name of the chosen member.
         forecaster: The chosen member, ready to forecast.
         trials: Models ever trained on these prices when the sweep ended.
+        luck: What luck can explain of the winner, by CRPS and by squared error: chance,
+            probability of backtest overfitting, SPA, StepM and the confidence set, on
+            validation; empty where nothing was chosen from.
         verdict: What may be said of the winner, corrected for the trials.
         why: Sentences with the figures behind it.
         test_crps: CRPS of the winner on the test block, in units of volatility.
@@ -55,6 +59,7 @@ class Sweep:
     winner: str
     forecaster: Forecaster
     trials: int
+    luck: tuple[Mapping[str, Any], ...]
     verdict: str
     why: tuple[str, ...]
     test_crps: float
@@ -152,9 +157,15 @@ def load_sweep(folder: Path) -> Sweep:
         What ``sweep`` returned.
 
     Raises:
-        ModelError: A file is missing or damaged.
+        ModelError: A file is missing or damaged, or of another format.
     """
     document = read_json(folder / SWEEP)
+    if document.get("format") != FORMAT:
+        raise ModelError(
+            f"Expected a sweep of format {FORMAT}, got {document.get('format')} "
+            f"({folder / SWEEP}). Use the version of closecast that wrote it, or "
+            "another folder."
+        )
     winner = document["winner"]["name"]
     return Sweep(
         search=document["search"],
@@ -164,6 +175,7 @@ def load_sweep(folder: Path) -> Sweep:
         winner=winner,
         forecaster=Forecaster.load(folder / MEMBERS / winner),
         trials=document["trials"],
+        luck=tuple(document["luck"]),
         verdict=document["verdict"],
         why=tuple(document["why"]),
         test_crps=document["winner"]["test_crps"],

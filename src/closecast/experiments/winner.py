@@ -1,7 +1,7 @@
 """The winner of an experiment: chosen on validation, judged with each trial counted.
 
 Only the winner is scored on the test block: looking at the others' scores would
-choose on it.
+choose on it. What luck can explain of it is asked of all members' validation losses.
 """
 
 import statistics
@@ -22,14 +22,23 @@ from closecast.experiments.members import (
     MemberResult,
     Value,
     Workshop,
-    mean_crps,
 )
 from closecast.experiments.run import write_forecast, write_json
+from closecast.experiments.selection import (
+    DateLosses,
+    ask_luck,
+    baseline_losses,
+    read_losses,
+    write_validation,
+)
+from closecast.models.baselines import Baseline
 from closecast.training.checkpoint import METRICS, load
+from closecast.training.permuted import Permuted
+from closecast.windows import WindowData, WindowSpec
 
 SWEEP = "sweep.json"
 
-FORMAT = 1
+FORMAT = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,34 +149,44 @@ def conclude(work: Workshop, plan: Plan, results: Sequence[MemberResult]) -> Non
     Raises:
         TrainingError: No combination was trained without divergence.
         LeakageError: A forecast of the winner could have seen its own answer.
+        ModelError: What a member lost on validation is missing.
     """
-    winner, bars = choose_winner(results), work.bars
-    home = work.folder / MEMBERS / winner.name
-    model = load(home)
-    forecaster = Forecaster().adopt(model, bars, work.split)
+    winner, bars, folder = choose_winner(results), work.bars, work.folder
+    home = folder / MEMBERS / winner.name
+    forecaster = Forecaster().adopt(load(home), bars, work.split)
     forecaster.save(home)  # with its leak stamps
-    evaluation = forecaster.evaluate(bars)
+    baselines = forecaster.fit_baselines(bars)
+    evaluation = forecaster.evaluate(bars, baselines)
     # counted once more: an index that was lost or exchanged must not flatter
     hashes = [candidate.settings.hash for candidate in plan.candidates]
     work.ledger.add_trials(bars.fingerprint, hashes)
     trials = work.ledger.trials(bars.fingerprint)
-    board = correct_for_trials(evaluation.scoreboard, len(set(hashes)), trials)
+    losses = _losses(work, results, baselines, forecaster.spec)
+    luck = ask_luck(
+        *losses, winner=winner.name, trials=trials, horizon=forecaster.spec.horizon
+    )
+    board = correct_for_trials(evaluation.scoreboard, len(set(hashes)), trials, luck)
     evaluation = replace(evaluation, scoreboard=board)
-    write_forecast(work.folder / "forecast.csv", forecaster.forecast(bars))
-    board_text = {**evaluation.to_dict(), "seeds": plan.seeds, "trials": trials}
-    write_json(work.folder / "scoreboard.json", board_text)
-    _write_metrics(work.folder, results)
+    write_forecast(folder / "forecast.csv", forecaster.forecast(bars))
+    found = {"trials": trials, "luck": [one.to_dict() for one in luck]}
+    write_json(
+        folder / "scoreboard.json",
+        {**evaluation.to_dict(), "seeds": plan.seeds, **found},
+    )
+    _write_metrics(folder, results)
     document = {
         "format": FORMAT,
         "search": plan.search,
         "axes": {name: list(values) for name, values in plan.axes.items()},
         "seeds": plan.seeds,
-        "trials": trials,
+        **found,
         "correction": "Bonferroni",
         "winner": {
             "name": winner.name,
             "chosen_by": "least mean validation loss over seeds, then the best seed",
-            "test_crps": mean_crps(model, bars, work.split.test),
+            "test_crps": statistics.fmean(
+                row.crps for row in board.rows if row.model == board.model
+            ),
         },
         "verdict": board.verdict,
         "why": list(evaluation.why),
@@ -175,7 +194,25 @@ def conclude(work: Workshop, plan: Plan, results: Sequence[MemberResult]) -> Non
         "members": [asdict(one) for one in results],
     }
     work.progress_file.remove()
-    write_json(work.folder / SWEEP, document)  # last: now the experiment is done
+    write_json(folder / SWEEP, document)  # last: now the experiment is done
+
+
+def _losses(
+    work: Workshop,
+    results: Sequence[MemberResult],
+    baselines: Sequence[Baseline | Permuted],
+    spec: WindowSpec,
+) -> tuple[dict[str, DateLosses], dict[str, DateLosses]]:
+    # of members and of baselines, written down: what is said of luck is made of them
+    bars, rows = work.bars, work.split.validation
+    members = {
+        one.name: read_losses(work.folder / MEMBERS / one.name)
+        for one in results
+        if one.diverged is None
+    }
+    theirs = baseline_losses(baselines, bars, WindowData.of(bars, spec), rows)
+    write_validation(work.folder, np.unique(bars.dates[rows]), members, theirs)
+    return members, theirs
 
 
 def _write_metrics(folder: Path, results: Sequence[MemberResult]) -> None:

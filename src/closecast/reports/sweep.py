@@ -163,6 +163,7 @@ def render_sweep(
             **({} if search else _grid_pictures(sweep, curves, words)),
             history=draw_history(sweep, words) if search else None,
             parallel=draw_parallel(sweep, words) if len(sweep.axes) > 1 else None,
+            luck=[_luck_row(one, words) for one in sweep.luck],
             combinations=[_row(one) for one in sweep.combinations[:MAX_ROWS]],
             hidden=max(0, len(sweep.combinations) - MAX_ROWS),
             failed=[one for one in sweep.members if one.diverged][:MAX_ROWS],
@@ -579,6 +580,35 @@ def _row(one: Combination) -> dict[str, object]:
     }
     values = [_text(value) for value in one.values.values()]
     return {"values": values, **losses, "seeds": one.seeds, "diverged": one.diverged}
+
+
+def _luck_row(one: Mapping[str, Any], words: Words) -> dict[str, object]:
+    overfitting, in_set = one["overfitting"], one["in_set"]
+    unknown = words("luck.unknown")
+    names = {
+        "crps": words("luck.crps"),
+        "squared_error": words("luck.squared_error"),
+    }
+    return {
+        "name": names[one["score"]],
+        "chance": _percent(one["chance_of_luck"], unknown),
+        "overfitting": _percent(overfitting and overfitting["probability"], unknown),
+        "spa": [
+            {
+                "benchmark": test["benchmark"],
+                "p": unknown if test["spa_p"] is None else f"{test['spa_p']:.2f}",
+            }
+            for test in one["superiority"]
+        ],
+        "in_set": unknown
+        if in_set is None
+        else words("luck.held", held=len(in_set), of=one["set_of"]),
+        "excluded": one["excluded"],
+    }
+
+
+def _percent(share: float | None, unknown: str) -> str:
+    return unknown if share is None else f"{share:.0%}"
 
 
 def _fixed(sweep: Sweep, words: Words) -> list[tuple[str, str]]:
