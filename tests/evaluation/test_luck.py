@@ -101,7 +101,8 @@ def test_the_chance_is_the_deflated_sharpe_of_spans():
     own = spans[list(members).index(luck.winner)]
     z = (own - own.mean()) / own.std()
     sharpe = own.mean() / own.std(ddof=1)
-    best = ratios.std(ddof=1) * expected_maximum(200)
+    spread = min(ratios.std(ddof=1), 1 / np.sqrt(DATES // HORIZON - 1))
+    best = spread * expected_maximum(200)
     error = 1 - np.mean(z**3) * sharpe + (np.mean(z**4) - 1) / 4 * sharpe**2
     score = (sharpe - best) * np.sqrt(len(own) - 1) / np.sqrt(error)
 
@@ -128,6 +129,14 @@ def test_more_trials_make_luck_likelier():
     few, many = (ask(members, baselines, trials=n).chance for n in (12, 100_000))
 
     assert many > few
+
+
+def test_harm_that_others_do_is_not_luck():
+    """A grid with a learning rate that ruins half of its members."""
+    members, baselines = market(better=0.05, seed=6)
+    ruined = {f"{name}, ruined": loss + 5 for name, loss in members.items()}
+
+    assert ask({**members, **ruined}, baselines).chance < 0.05
 
 
 def test_false_alarms_are_rare():

@@ -262,8 +262,10 @@ def _deflated(
     if not moving[winner] or trials < 2:  # noqa: PLR2004  two to choose from
         return None
     ratios = means[moving] / spreads[moving]
-    # ratios of worthless trials differ by what so many spans leave to chance
-    variance = float(ratios.var(ddof=1)) if len(ratios) > 1 else 1 / (spans - 1)
+    # Ratios of models without skill differ by no more than so many spans leave to
+    # chance, and by less where they are alike; harm that some do is not luck.
+    chance = 1 / (spans - 1)
+    variance = min(float(ratios.var(ddof=1)), chance) if len(ratios) > 1 else chance
     return deflated_sharpe(by_span[:, winner], trials, variance)
 
 
