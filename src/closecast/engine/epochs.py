@@ -1,22 +1,25 @@
 """A training, epoch by epoch, whichever engine makes the steps.
 
-What early stopping keeps, when a member is retired and what is reported are settled
-here once: engines differ in how they step, not in what a training means.
+What early stopping keeps, when a member is retired, what is reported and where a
+training goes on are settled here once: engines differ in how they step, not in what a training means.
 """
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Protocol
 
 import numpy as np
 from jaxtyping import Float64, Int
 
 from closecast.engine.fleet import (
+    Checkpoints,
     LearningCurve,
     Member,
     Progress,
     TrainedMember,
+    TrainingState,
 )
 from closecast.engine.shuffle import count_batches, shuffled
 from closecast.errors import TrainingError
@@ -29,6 +32,11 @@ validation loss, it is NaN."""
 
 class Trainee(Protocol):
     """A network under training, as an engine has it."""
+
+    @property
+    def engine(self) -> str:
+        """Which engine it is of, with its instructions or its device."""
+        ...
 
     def train_epoch(
         self,
@@ -56,9 +64,20 @@ class Trainee(Protocol):
         """Give a copy of the weights as they are now."""
         ...
 
+    def state(self) -> dict[str, np.ndarray]:
+        """Give a copy of all that it needs to go on from here."""
+        ...
+
+    def restore(self, state: Mapping[str, np.ndarray]) -> None:
+        """Go on from where ``state`` was taken, to the bit."""
+        ...
+
 
 def train_member(
-    trainee: Trainee, member: Member, report: Report
+    trainee: Trainee,
+    member: Member,
+    report: Report,
+    checkpoints: Checkpoints | None = None,
 ) -> TrainedMember | TrainingError:
     """Train a member until its epochs are over, its loss stops falling or is lost.
 
@@ -66,38 +85,72 @@ def train_member(
         trainee: Its network, with the first weights.
         member: The member.
         report: Called after each epoch, and between the pools of a long one.
+        checkpoints: Where it begins, rests and is saved; ``keep`` is called in this
+            thread.
 
     Returns:
         What came of it, or why it was retired: a loss that is no longer finite.
     """
-    started, config = time.perf_counter(), member.optimizer
-    train_loss: list[float] = []
-    validation_loss: list[float] = []
-    best_epoch, best_loss, best = 0, math.inf, trainee.weights()
-    for epoch in range(1, config.epochs + 1):
+    started = kept = time.perf_counter()
+    config = member.optimizer
+    checkpoints = checkpoints or Checkpoints()
+    state = checkpoints.saved.get(member.name)
+    if state is None or state.engine != trainee.engine:  # of no use to another one
+        state = _begin(trainee)
+    else:
+        trainee.restore(state.trainee)
+    last = config.epochs if checkpoints.until is None else checkpoints.until
+    while state.epochs < last and not state.is_over(config):
+        epoch = state.epochs + 1
         loss = _train_epoch(trainee, member, epoch, report)
         if isinstance(loss, TrainingError):
             return loss
-        train_loss.append(loss)
-        validation_loss.append(trainee.validation_loss())
-        if not math.isfinite(validation_loss[-1]):
+        validation_loss = trainee.validation_loss()
+        if not math.isfinite(validation_loss):
             steps = count_batches(len(member.train), config.batch_size)
-            return _diverged(member, epoch, steps, validation_loss[-1])
-        if validation_loss[-1] < best_loss:
-            best_epoch, best_loss = epoch, validation_loss[-1]
-            best = trainee.weights()
-        report(epoch, train_loss[-1], validation_loss[-1], 1.0)
-        if config.early_stopping and epoch - best_epoch >= config.patience:
-            break
+            return _diverged(member, epoch, steps, validation_loss)
+        state = _after(state, trainee, loss, validation_loss)
+        if checkpoints.keep is not None and (
+            state.epochs >= last
+            or state.is_over(config)
+            or time.perf_counter() - kept >= checkpoints.every_s
+        ):
+            checkpoints.keep(member.name, replace(state, trainee=trainee.state()))
+            kept = time.perf_counter()
+        report(epoch, loss, validation_loss, 1.0)
     return TrainedMember(
         member=member,
-        weights=best if config.early_stopping else trainee.weights(),
+        weights=state.best if config.early_stopping else trainee.weights(),
         curve=LearningCurve(
-            train_loss=tuple(train_loss),
-            validation_loss=tuple(validation_loss),
-            best_epoch=best_epoch,
+            train_loss=state.train_loss,
+            validation_loss=state.validation_loss,
+            best_epoch=state.best_epoch,
         ),
         elapsed_s=time.perf_counter() - started,
+    )
+
+
+def _begin(trainee: Trainee) -> TrainingState:
+    return TrainingState(
+        train_loss=(),
+        validation_loss=(),
+        best_epoch=0,
+        best=trainee.weights(),
+        engine=trainee.engine,
+        trainee={},
+    )
+
+
+def _after(
+    state: TrainingState, trainee: Trainee, loss: float, validation_loss: float
+) -> TrainingState:
+    better = validation_loss < min(state.validation_loss, default=math.inf)
+    return replace(
+        state,
+        train_loss=(*state.train_loss, loss),
+        validation_loss=(*state.validation_loss, validation_loss),
+        best_epoch=state.epochs + 1 if better else state.best_epoch,
+        best=trainee.weights() if better else state.best,
     )
 
 

@@ -5,8 +5,8 @@ windows are shuffled is settled here once, so that engines can be held against e
 other.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
 import numpy as np
@@ -182,6 +182,64 @@ class TrainedMember:
     elapsed_s: float
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class TrainingState:
+    """A training between two epochs: all that it needs to go on as if never stopped.
+
+    Attributes:
+        train_loss: Its losses so far, one for each epoch.
+        validation_loss: The same on the validation windows.
+        best_epoch: Epoch of the least validation loss, counted from 1.
+        best: Weights of that epoch.
+        engine: Which engine it belongs to, with its instructions or its device.
+        trainee: Arrays of that engine: weights, moments of the optimiser, and whatever
+            chance depends on.
+    """
+
+    train_loss: tuple[float, ...]
+    validation_loss: tuple[float, ...]
+    best_epoch: int
+    best: Weights
+    engine: str
+    trainee: Mapping[str, np.ndarray]
+
+    @property
+    def epochs(self) -> int:
+        """Epochs that were run."""
+        return len(self.train_loss)
+
+    def is_over(self, config: OptimizerConfig) -> bool:
+        """Tell whether nothing is left to train.
+
+        Args:
+            config: How it is trained.
+
+        Returns:
+            True after the last epoch, or after too many without a better loss.
+        """
+        stuck = self.epochs - self.best_epoch >= config.patience
+        return self.epochs >= config.epochs or (config.early_stopping and stuck)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Checkpoints:
+    """Where trainings begin, rest and are saved on their way.
+
+    Attributes:
+        saved: States to go on from, by the member's name; others begin anew.
+        keep: Told the state of a member at its end and, on the way, after epochs that
+            ``every_s`` lies between, in the caller's thread; None keeps none.
+        every_s: Seconds between two states of a training, at least: each is a copy.
+        until: Epoch after which every training rests, as if it were over; None trains
+            to the end.
+    """
+
+    saved: Mapping[str, TrainingState] = field(default_factory=dict)
+    keep: Callable[[str, TrainingState], None] | None = None
+    every_s: float = 0.0
+    until: int | None = None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Progress:
     """One epoch that is done, or a part of one that is long.
@@ -238,6 +296,7 @@ class Engine(Protocol):
         data: WindowData,
         members: Sequence[Member],
         on_epoch: Callable[[Progress], None] | None = None,
+        checkpoints: Checkpoints | None = None,
     ) -> list[TrainedMember | TrainingError]:
         """Train every member; one that diverges is retired, the others go on.
 
@@ -247,6 +306,9 @@ class Engine(Protocol):
                 others.
             on_epoch: Called after each epoch of each member, and between the pools
                 of an epoch that is shuffled by blocks.
+            checkpoints: Where trainings begin, rest and are saved; a training that goes
+                on from a state ends with the bits of one that was never stopped. None
+                trains from the beginning to the end.
 
         Returns:
             What came of each, in the same order: the trained member, or the error

@@ -7,7 +7,7 @@ seed, so that a member alone equals the member in a fleet bit for bit.
 
 import ctypes
 import platform
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache
 
@@ -18,6 +18,7 @@ from torch import nn
 
 from closecast.engine.epochs import reporter, train_member
 from closecast.engine.fleet import (
+    Checkpoints,
     Member,
     OptimizerConfig,
     Progress,
@@ -61,6 +62,7 @@ class TorchEngine:
         data: WindowData,
         members: Sequence[Member],
         on_epoch: Callable[[Progress], None] | None = None,
+        checkpoints: Checkpoints | None = None,
     ) -> list[TrainedMember | TrainingError]:
         """Train every member; see ``closecast.engine.fleet.Engine``."""
         for member in members:
@@ -73,6 +75,7 @@ class TorchEngine:
                     _Trainee(panel, member),
                     member,
                     reporter(on_epoch, member, number, len(members)),
+                    checkpoints,
                 )
                 for number, member in enumerate(members, start=1)
             ]
@@ -246,6 +249,43 @@ class _Trainee:
 
     def weights(self) -> Weights:
         return _weights(self.network)
+
+    @property
+    def engine(self) -> str:
+        return f"torch {self.panel.device.type}"
+
+    def state(self) -> dict[str, np.ndarray]:
+        # weights and moments under their names, and where the chances of dropout are
+        tensors = {f"weight.{n}": t for n, t in self.network.state_dict().items()}
+        for place, moments in self.optimizer.state_dict()["state"].items():
+            tensors |= {
+                f"moment.{place}.{n}": t for n, t in moments.items() if t is not None
+            }
+        tensors |= {f"chance.{n}": t for n, t in self._chances().items()}
+        return {n: t.detach().cpu().numpy().copy() for n, t in tensors.items()}
+
+    def restore(self, state: Mapping[str, np.ndarray]) -> None:
+        tensors = {name: torch.tensor(array) for name, array in state.items()}
+        moments: dict[int, dict[str, torch.Tensor]] = {}
+        for name, tensor in tensors.items():
+            kind, _, rest = name.partition(".")
+            if kind == "moment":
+                place, _, moment = rest.partition(".")
+                moments.setdefault(int(place), {})[moment] = tensor
+        self.network.load_state_dict(
+            {n.removeprefix("weight."): t for n, t in tensors.items() if "weight." in n}
+        )
+        groups = self.optimizer.state_dict()["param_groups"]
+        self.optimizer.load_state_dict({"state": moments, "param_groups": groups})
+        torch.set_rng_state(tensors["chance.cpu"])
+        if "chance.cuda" in tensors:
+            torch.cuda.set_rng_state(tensors["chance.cuda"], self.panel.device)
+
+    def _chances(self) -> dict[str, torch.Tensor]:
+        if self.panel.device.type != "cuda":
+            return {"cpu": torch.get_rng_state()}
+        there = torch.cuda.get_rng_state(self.panel.device)
+        return {"cpu": torch.get_rng_state(), "cuda": there}
 
 
 def _loss(

@@ -22,6 +22,7 @@ using Rows = Array<int64_t, nb::ndim<1>>;
 using Table = Array<double, nb::ndim<2>>;
 using Column = Array<double, nb::ndim<1>>;
 using Flat = Array<float, nb::ndim<1>>;
+using Floats = Array<float, nb::ndim<2>>;
 
 // The arrays stay alive as long as this does.
 struct PanelArrays {
@@ -102,6 +103,25 @@ auto save(Network& network) {
   return new_floats({count_weights(network)}, [&](float* next) {
     network.visit_weights([&](float& weight) { *next++ = weight; });
   });
+}
+
+// Steps of the optimiser, and its moments of every weight.
+nb::tuple save_moments(Network& network) {
+  const size_t count = count_weights(network);
+  auto moments = new_floats({2, count}, [&](float* next) {
+    network.visit_moments([&](float& moment) { *next++ = moment; });
+  });
+  return nb::make_tuple(network.optimizer_steps(), moments);
+}
+
+void load_moments(Network& network, int64_t steps, Floats moments) {
+  const size_t count = count_weights(network);
+  if (moments.shape(0) != 2 || moments.shape(1) != count)
+    throw std::invalid_argument("Expected two moments of " + std::to_string(count) +
+                                " weights.");
+  const float* next = moments.data();
+  network.visit_moments([&](float& moment) { moment = *next++; });
+  network.optimizer_steps() = steps;
 }
 
 // Mean loss of each step of an epoch, up to the first that is not finite; fewer where
@@ -263,6 +283,8 @@ NB_MODULE(CLOSECAST_MODULE, module) {
           nb::arg("draft"), nb::arg("threads"))
       .def("load", &load)
       .def("save", &save)
+      .def("save_moments", &save_moments)
+      .def("load_moments", &load_moments)
       .def("set_optimizer",
            [](Network& self, const std::string& name, double decay, double momentum,
               double clip_norm) {

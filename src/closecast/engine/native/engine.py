@@ -8,9 +8,9 @@ result has the same bits.
 import math
 import os
 import queue
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -18,11 +18,13 @@ from jaxtyping import Float32, Float64, Int
 
 from closecast.engine.epochs import reporter, train_member
 from closecast.engine.fleet import (
+    Checkpoints,
     Member,
     OptimizerConfig,
     Progress,
     Runner,
     TrainedMember,
+    TrainingState,
     require_fit,
 )
 from closecast.engine.memory import require_memory
@@ -71,6 +73,7 @@ class NativeEngine:
         data: WindowData,
         members: Sequence[Member],
         on_epoch: Callable[[Progress], None] | None = None,
+        checkpoints: Checkpoints | None = None,
     ) -> list[TrainedMember | TrainingError]:
         """Train every member; see ``closecast.engine.fleet.Engine``."""
         for member in members:
@@ -89,6 +92,8 @@ class NativeEngine:
             panel=_panel(self.kernels, data),
             threads=self.threads if alone else 1,
             members=members,
+            checkpoints=checkpoints or Checkpoints(),
+            engine=f"native {self.instruction_set}",
         )
         return fleet.train(workers, on_epoch)
 
@@ -150,9 +155,9 @@ class _Fleet:
     panel: Any
     threads: int
     members: Sequence[Member]
-    reports: "queue.SimpleQueue[Progress | Future[TrainedMember | TrainingError]]" = (
-        field(default_factory=queue.SimpleQueue)
-    )
+    checkpoints: Checkpoints
+    engine: str
+    reports: "queue.SimpleQueue[_Told]" = field(default_factory=queue.SimpleQueue)
     running: list[Any] = field(default_factory=list)
     stopped: bool = False
 
@@ -163,18 +168,25 @@ class _Fleet:
             # all of it guarded: whenever Ctrl-C comes, leaving the pool must not wait
             # for threads that nobody told to stop
             try:
-                futures = [
-                    pool.submit(self._train_member, number, member)
-                    for number, member in enumerate(self.members, start=1)
-                ]
-                for future in futures:
+                futures = {
+                    number: pool.submit(self._train_member, number + 1, member)
+                    for number, member in self._longest_first(workers)
+                }
+                for future in futures.values():
                     future.add_done_callback(self.reports.put)
                 self._report_until_done(on_epoch)
             except BaseException:
                 self._stop()
                 pool.shutdown(cancel_futures=True)
                 raise
-        return [future.result() for future in futures]
+        return [futures[number].result() for number in range(len(self.members))]
+
+    def _longest_first(self, workers: int) -> list[tuple[int, Member]]:
+        # so that no thread is left alone with a long one at the end
+        numbered = list(enumerate(self.members))
+        if workers > 1:
+            numbered.sort(key=lambda one: _work(one[1]), reverse=True)
+        return numbered
 
     def _report_until_done(self, on_epoch: Callable[[Progress], None] | None) -> None:
         # in the caller's thread, which is the one that callbacks and Ctrl-C belong to
@@ -187,8 +199,11 @@ class _Fleet:
             if isinstance(report, Future):
                 report.result()  # raises what the member's thread raised
                 left -= 1
-            elif on_epoch is not None:
-                on_epoch(report)
+            elif isinstance(report, Progress):
+                if on_epoch is not None:
+                    on_epoch(report)
+            elif self.checkpoints.keep is not None:
+                self.checkpoints.keep(*report)
 
     def _stop(self) -> None:
         self.stopped = True
@@ -203,10 +218,27 @@ class _Fleet:
         if self.stopped:
             trainee.native.stop()
         report = reporter(self.reports.put, member, number, len(self.members))
+        checkpoints = self.checkpoints
+        if checkpoints.keep is not None:
+            checkpoints = replace(checkpoints, keep=self._pass_on)
         try:
-            return train_member(trainee, member, report)
+            return train_member(trainee, member, report, checkpoints)
         finally:
             self.running.remove(trainee.native)
+
+    def _pass_on(self, name: str, state: TrainingState) -> None:
+        self.reports.put((name, state))
+
+
+_Told = Progress | tuple[str, TrainingState] | Future[TrainedMember | TrainingError]
+"""What a member's thread tells the caller's."""
+
+
+def _work(member: Member) -> float:
+    # multiplications of an epoch, roughly, times the epochs
+    network = member.network
+    size = network.num_layers * network.hidden_size**2
+    return float(size * len(member.train) * member.optimizer.epochs)
 
 
 class _StoppedError(Exception):
@@ -249,6 +281,23 @@ class _Trainee:
 
     def weights(self) -> Weights:
         return _named(self.network, self.native.save())
+
+    @property
+    def engine(self) -> str:
+        return self.fleet.engine
+
+    def state(self) -> dict[str, np.ndarray]:
+        # dropout is a function of the epoch and keeps no state
+        steps, moments = self.native.save_moments()
+        return {
+            "weights": self.native.save(),
+            "steps": np.array([steps], np.int64),
+            "moments": moments,
+        }
+
+    def restore(self, state: Mapping[str, np.ndarray]) -> None:
+        self.native.load(state["weights"])
+        self.native.load_moments(int(state["steps"][0]), state["moments"])
 
 
 def cores() -> int:

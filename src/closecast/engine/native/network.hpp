@@ -73,6 +73,19 @@ class Network {
     optimizer_.second = Buffer<float>(layout_.trained);
   }
 
+  int64_t& optimizer_steps() { return optimizer_.steps; }
+
+  // Both moments of every weight, in the order of the weights; statistics have none.
+  template <class Visit>
+  void visit_moments(Visit&& each) {
+    for (Buffer<float>* moments : {&optimizer_.first, &optimizer_.second}) {
+      Buffer<float> padded(layout_.size);
+      std::copy_n(moments->get(), layout_.trained, padded.get());
+      visit(shape_, layout_, padded.get(), each);
+      std::copy_n(padded.get(), layout_.trained, moments->get());
+    }
+  }
+
   // Mean loss of a batch; its gradient is left in the first part.
   double differentiate(const Panel& panel, const int64_t* rows, int count,
                        Stream stream) {
