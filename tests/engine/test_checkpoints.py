@@ -165,6 +165,8 @@ def test_states_are_copies(engine):
     (_,), states = watched(engine, [member()])
     first = states["one"][0]
     weights = [array for name, array in first.trainee.items() if "weight" in name]
-    last = [states["one"][-1].trainee[name] for name in first.trainee if "weight" in name]
+    last = [
+        states["one"][-1].trainee[name] for name in first.trainee if "weight" in name
+    ]
 
     assert any(not np.array_equal(a, b) for a, b in zip(weights, last, strict=True))

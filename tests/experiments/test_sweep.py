@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 import closecast as cc
+from closecast.engine.native import is_built
 from closecast.engine.torch import TorchEngine
 from closecast.errors import ModelError, SettingError, TrainingError
 from closecast.experiments import members as room
@@ -214,11 +215,11 @@ def test_a_diverged_member_is_named_retired_and_counted(bars, tmp_path, monkeypa
     """The rest of its fleet goes on, as if it had never been there."""
     whole = TorchEngine.train
 
-    def fragile(self, data, members, on_epoch=None):
+    def fragile(self, data, members, on_epoch=None, checkpoints=None):
         return [
             TrainingError(f"Expected finite losses, got nan ({member.name}).")
             if member.optimizer.learning_rate == 1000.0
-            else whole(self, data, [member], on_epoch)[0]
+            else whole(self, data, [member], on_epoch, checkpoints)[0]
             for member in members
         ]
 
@@ -297,6 +298,45 @@ def test_progress_is_told(bars, tmp_path):
     assert seen[0].left_s is None
     assert seen[-1].left_s == 0
     assert seen[-1].windows_per_s > 0
+
+
+class StoppedError(Exception):
+    """What cuts a sweep off here."""
+
+
+@pytest.mark.parametrize("engine", ["native", "torch"])
+@pytest.mark.parametrize("cut", [1, 4, 7])
+def test_members_go_on_from_where_they_were(bars, tmp_path, monkeypatch, engine, cut):
+    """Cut off after some epochs, no epoch is trained twice, and the bytes are equal."""
+    if engine == "native" and not is_built():
+        pytest.skip("The native engine was not built here.")
+    monkeypatch.setattr(room, "WRITTEN_EVERY_S", 0.0)
+    given = {**QUICK, "epochs": 5, "dropout": 0.2, "engine": engine, "seeds": 2,
+             "early_stopping": False}  # fmt: skip
+    epochs = []
+
+    def cut_off(progress):
+        if progress.running is not None:
+            epochs.append((progress.running.member, progress.running.epoch))
+            if len(epochs) == cut:
+                raise StoppedError
+
+    given.pop("optimizer")
+    grid = {"optimizer": ["adam"]}
+    cc.sweep(bars, grid, out=tmp_path / "whole", index=tmp_path / "i", **given)
+    with pytest.raises(StoppedError):
+        cc.sweep(bars, grid, out=tmp_path / "cut", index=tmp_path / "j", **given,
+                 on_progress=cut_off)  # fmt: skip
+    assert list((tmp_path / "cut" / "unfinished").iterdir())
+    told = []
+    cc.sweep(bars, grid, out=tmp_path / "cut", index=tmp_path / "j", **given,
+             on_progress=told.append)  # fmt: skip
+
+    again = [(one.running.member, one.running.epoch) for one in told if one.running]
+    assert not set(again) & set(epochs[: cut - 1])
+    assert told[-1].left_s in {0, None}
+    assert tree(tmp_path / "cut") == tree(tmp_path / "whole")
+    assert not (tmp_path / "cut" / "unfinished").exists()
 
 
 def start(folder):

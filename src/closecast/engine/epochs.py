@@ -1,7 +1,8 @@
 """A training, epoch by epoch, whichever engine makes the steps.
 
 What early stopping keeps, when a member is retired, what is reported and where a
-training goes on are settled here once: engines differ in how they step, not in what a training means.
+training goes on are settled here once: engines differ in how they step, not in what a
+training means.
 """
 
 import math

@@ -1,8 +1,8 @@
 """The members of an experiment: models trained as fleets, each on the disk once done.
 
 Members that share their windows are trained together, and each is written as soon as
-its fleet is done: an experiment that was killed goes on with the members that are
-missing, and ends with the same bytes.
+its fleet is done. An experiment that was killed goes on with the members that are
+missing, in this process from where each of them was, and ends with the same bytes.
 """
 
 import math
@@ -24,15 +24,23 @@ from closecast.experiments.index import Index
 from closecast.experiments.progress import ProgressFile
 from closecast.experiments.run import read_json, write_json
 from closecast.experiments.selection import DateLosses, write_losses
-from closecast.experiments.workers import IN_PROCESS, Workers
+from closecast.experiments.workers import IN_PROCESS, InProcess, Workers
 from closecast.forecast import Forecast
 from closecast.market.bars import Bars
 from closecast.training.checkpoint import save
 from closecast.training.model import Job, TrainedModel, train_each
 from closecast.training.settings import Settings
+from closecast.training.unfinished import Unfinished
 from closecast.windows import Split, WindowData
 
 MEMBERS, MEMBER = "members", "member.json"
+
+UNFINISHED = "unfinished"
+"""Trainings under way, in the run's folder."""
+
+WRITTEN_EVERY_S = 5.0
+"""Seconds between two times that they are written: what a kill costs at most, but for
+an epoch that is longer."""
 
 FLEET_SIZE = 16
 """Members trained together: enough to fill an engine, few enough to lose by a kill."""
@@ -211,8 +219,10 @@ class Workshop:
         self.on_progress, self.workers = on_progress, workers
         self.progress_file = ProgressFile(folder)
         self.done: dict[str, MemberResult] = {}
-        self.reused = self.size = self.epochs_run = self.epochs_left = 0
+        self.reused = self.size = self.epochs_run = 0
+        self.epochs_left: dict[str, int] = {}
         self.started = time.perf_counter()
+        self.unfinished = Unfinished(folder / UNFINISHED, WRITTEN_EVERY_S)
 
     def train(self, members: Sequence[Candidate]) -> list[MemberResult]:
         """Train the members that are not on the disk yet.
@@ -230,13 +240,17 @@ class Workshop:
                 self.done[member.name] = MemberResult(**read_json(path))
                 self.reused += 1
         missing = [member for member in unknown if member.name not in self.done]
+        jobs = [_job(member, self.split) for member in missing]
+        self.unfinished.forget_all_but(name for job in jobs for name in job.networks)
         self.size = max(self.size, len(members))
-        self.epochs_left += sum(member.settings.epochs for member in missing)
+        self.epochs_left |= {one.name: one.settings.epochs for one in missing}
         self._report(None)
         fleets = _fleets(missing, self.workers)
+        # elsewhere there may be no such folder, and only a worker's fleet is at stake
+        here = self.unfinished if isinstance(self.workers, InProcess) else None
         for place, outcomes in self.workers.run(
             train_and_score,
-            (self.bars, self.split),
+            (self.bars, self.split, here),
             self._counted(fleets),
             self._on_epoch,
         ):
@@ -257,15 +271,14 @@ class Workshop:
             result = MemberResult(
                 name=member.name, values=member.values, seed=seed, diverged=str(outcome)
             )
-            ran = 0
         else:
             save(outcome.model, home)
             write_losses(home, outcome.losses)
             result = outcome.result(member)
-            ran = len(outcome.model.curve.train_loss)
         write_json(home / MEMBER, asdict(result))  # last: now the member is done
+        self.unfinished.forget(_job(member, self.split).networks)
         self.done[member.name] = result
-        self.epochs_left -= member.settings.epochs - ran
+        del self.epochs_left[member.name]
         self._report(None)
 
     def _home(self, member: Candidate) -> Path:
@@ -273,7 +286,8 @@ class Workshop:
 
     def _on_epoch(self, progress: Progress) -> None:
         self.epochs_run += 1
-        self.epochs_left -= 1
+        if progress.member in self.epochs_left:
+            self.epochs_left[progress.member] = progress.epochs - progress.epoch
         self._report(progress)
 
     def _report(self, running: Progress | None) -> None:
@@ -285,7 +299,7 @@ class Workshop:
             reused=self.reused,
             running=running,
             windows_per_s=rate * len(self.split.train),
-            left_s=max(0, self.epochs_left) / rate if rate else None,
+            left_s=sum(self.epochs_left.values()) / rate if rate else None,
         )
         self.progress_file.write(progress.to_dict)
         if self.on_progress is not None:
@@ -297,6 +311,7 @@ def train_surviving(
     fleet: Sequence[Candidate],
     split: Split,
     on_epoch: Callable[[Progress], None] | None = None,
+    unfinished: Unfinished | None = None,
 ) -> list[TrainedModel | TrainingError]:
     """Train a fleet in which some may diverge.
 
@@ -305,42 +320,47 @@ def train_surviving(
         fleet: What to train.
         split: The blocks.
         on_epoch: Called after each epoch of each network.
+        unfinished: Where trainings go on, and are kept on their way.
 
     Returns:
         For each candidate its model, or why there is none.
     """
-    jobs = [
-        Job(
-            name=member.name,
-            settings=member.settings,
-            train=split.train,
-            validation=split.validation,
-        )
-        for member in fleet
-    ]
-    return train_each(bars, jobs, on_epoch)
+    jobs = [_job(member, split) for member in fleet]
+    if unfinished is None:
+        return train_each(bars, jobs, on_epoch)
+    networks = [name for job in jobs for name in job.networks]
+    return train_each(bars, jobs, on_epoch, unfinished.checkpoints(networks))
+
+
+def _job(member: Candidate, split: Split) -> Job:
+    return Job(
+        name=member.name,
+        settings=member.settings,
+        train=split.train,
+        validation=split.validation,
+    )
 
 
 def train_and_score(
-    data: tuple[Bars, Split],
+    data: tuple[Bars, Split, Unfinished | None],
     fleet: Fleet,
     on_epoch: Callable[[Progress], None] | None = None,
 ) -> list[Scored | TrainingError]:
     """Train a fleet and measure the errors of its models.
 
     Args:
-        data: The panel and its blocks.
+        data: The panel, its blocks, and where trainings go on from; None from nowhere.
         fleet: What to train.
         on_epoch: Called after each epoch of each network.
 
     Returns:
         For each candidate its model with errors, or why there is none.
     """
-    bars, split = data
+    bars, split, unfinished = data
     tables = WindowData.of(bars, fleet[0].settings.window_spec)
     return [
         one if isinstance(one, TrainingError) else _scored(one, bars, split, tables)
-        for one in train_surviving(bars, fleet, split, on_epoch)
+        for one in train_surviving(bars, fleet, split, on_epoch, unfinished)
     ]
 
 

@@ -13,6 +13,7 @@ from jaxtyping import Float, Int
 
 from closecast.engine import choose_engine
 from closecast.engine.fleet import (
+    Checkpoints,
     Engine,
     LearningCurve,
     Member,
@@ -199,6 +200,13 @@ class Job:
     train: Int[np.ndarray, " train"]
     validation: Int[np.ndarray, " validation"]
 
+    @property
+    def networks(self) -> list[str]:
+        """Name of the network of each seed."""
+        if self.settings.seeds == 1:
+            return [self.name]
+        return [f"{self.name}, seed {one.seed}" for one in by_seed(self.settings)]
+
 
 def train_fleet(
     bars: Bars,
@@ -270,6 +278,7 @@ def train_each(
     bars: Bars,
     jobs: Sequence[Job],
     on_epoch: Callable[[Progress], None] | None = None,
+    checkpoints: Checkpoints | None = None,
 ) -> list[TrainedModel | TrainingError]:
     """Train models as ``train_jobs`` does, and go on where one diverges.
 
@@ -277,6 +286,7 @@ def train_each(
         bars: The panel.
         jobs: What to train; one with several seeds is as many networks.
         on_epoch: Called after each epoch of each network.
+        checkpoints: Where networks begin, rest and are saved, by ``Job.networks``.
 
     Returns:
         What came of each job: its model, or the error of its first network whose
@@ -288,9 +298,9 @@ def train_each(
         WindowError: A cutoff has no whole window.
     """
     members = [
-        (place, settings, _member(bars, job, settings))
+        (place, settings, _member(bars, job, settings, name))
         for place, job in enumerate(jobs)
-        for settings in by_seed(job.settings)
+        for settings, name in zip(by_seed(job.settings), job.networks, strict=True)
     ]
     networks: list[list[TrainedModel | TrainingError]] = [[] for _ in jobs]
     for together in _same_data([settings for _, settings, _ in members]):
@@ -298,7 +308,9 @@ def train_each(
         data = tables_of(bars, settings)
         engine = choose_engine(settings.engine, settings.device)
         fleet = [members[number] for number in together]
-        trained = engine.train(data, [member for _, _, member in fleet], on_epoch)
+        trained = engine.train(
+            data, [member for _, _, member in fleet], on_epoch, checkpoints
+        )
         for (place, own, _), result in zip(fleet, trained, strict=True):
             networks[place].append(
                 _model(bars, own, engine, data, result)
@@ -376,12 +388,11 @@ def _same_data(settings_list: Sequence[Settings]) -> list[list[int]]:
     return list(groups.values())
 
 
-def _member(bars: Bars, job: Job, settings: Settings) -> Member:
+def _member(bars: Bars, job: Job, settings: Settings, name: str) -> Member:
     for rows in (job.train, job.validation):
         _require_windows(bars, rows, settings.context_length, settings.horizon)
-    seeds = job.settings.seeds
     member = Member(
-        name=job.name if seeds == 1 else f"{job.name}, seed {settings.seed}",
+        name=name,
         network=settings.network,
         optimizer=settings.optimizer_config,
         train=job.train,
