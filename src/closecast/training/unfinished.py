@@ -62,8 +62,7 @@ class Unfinished:
         for path in self.folder.glob(f"*{SUFFIX}"):
             if path not in kept:
                 path.unlink()
-        if self.folder.exists() and not any(self.folder.iterdir()):
-            self.folder.rmdir()
+        self._drop_if_empty()
 
     def forget(self, names: Iterable[str]) -> None:
         """Delete the states of networks that are done.
@@ -74,6 +73,11 @@ class Unfinished:
         for name in names:
             self._pending.pop(name, None)
             self._path(name).unlink(missing_ok=True)
+        self._drop_if_empty()
+
+    def _drop_if_empty(self) -> None:
+        if self.folder.exists() and not any(self.folder.iterdir()):
+            self.folder.rmdir()
 
     def _keep(self, name: str, state: TrainingState) -> None:
         self._pending[name] = state
