@@ -5,11 +5,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from closecast.cli.options import AsJson, Prices, read
+from closecast.cli.options import AsJson, Prices, read, with_hints
 from closecast.cli.screen import say, say_json
 from closecast.errors import LedgerError
 
 if TYPE_CHECKING:
+    from closecast.market.readers.format import Hints
     from closecast.serving.ledger import Ledger
 
 Place = Annotated[
@@ -66,12 +67,15 @@ def show(
 
 
 @app.command()
-def score(ledger: Place, prices: Prices, as_json: AsJson = False) -> None:
+@with_hints
+def score(
+    ledger: Place, prices: Prices, hints: "Hints", as_json: AsJson = False
+) -> None:
     """Score what came true, and again what was corrected, without forecasting."""
     from dataclasses import asdict
 
     with _open(ledger) as opened:
-        done = opened.score(read(prices))
+        done = opened.score(read(prices, hints))
     if as_json:
         say_json(asdict(done))
     else:
