@@ -121,6 +121,21 @@ def test_a_mistake_is_one_sentence(folder):
     assert not (folder / "x").exists()
 
 
+def test_a_language_nobody_speaks_is_told_before_a_training(folder):
+    """By each command that draws a report at its end; no folder is made."""
+    space = "epochs = 2\n[space]\ndropout = [0.0, 0.3]\n"
+    (folder / "space.toml").write_text(space)
+    for command in (
+        ("sweep", "grid.toml", "prices.csv"),
+        ("search", "space.toml", "prices.csv"),
+        ("backtest", "prices.csv"),
+    ):
+        told = closecast(*command, "--out", "new", "--language", "xx", cwd=folder)
+        assert told.returncode == 1
+        assert "Expected a language among en, ko, got 'xx'" in told.stderr
+        assert not (folder / "new").exists()
+
+
 def test_the_live_table_shows_the_best_first():
     """The best so far, the time left, the speed, the retired."""
     results = tuple(

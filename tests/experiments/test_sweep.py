@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -19,6 +20,7 @@ from closecast.experiments import members as room
 from closecast.experiments.index import Index
 from closecast.experiments.members import MemberResult
 from closecast.experiments.sweep import load_sweep
+from closecast.experiments.verify import verify
 from closecast.experiments.winner import choose_winner, combine
 from closecast.market.readers import to_frame
 from closecast.testing import random_walk
@@ -160,6 +162,38 @@ def test_a_sweep_on_a_random_walk_says_that_luck_explains_it(tmp_path):
     assert "How likely the winner is luck, by CRPS: the best of 8" in " ".join(
         swept.why
     )
+
+
+def test_a_sweep_can_be_verified(done, home, bars, tmp_path):
+    """Files, every member, the winner's figures, luck, data and truth."""
+    assert done.luck
+    run = shutil.copytree(home / "run", tmp_path / "run")
+
+    checks = {check.name: check for check in verify(run, bars)}
+
+    assert {"files", "figures", "luck", "data", "truth"} < set(checks)
+    assert sum(name.startswith("members/") for name in checks) == 8
+    assert [name for name, check in checks.items() if not check.passed] == []
+    board = json.loads((run / "scoreboard.json").read_text())
+    board["luck"][0]["chance_of_luck"] = 0.01
+    (run / "scoreboard.json").write_text(json.dumps(board))
+    failed = [check for check in verify(run) if not check.passed]
+    assert [check.name for check in failed] == ["files", "luck"]
+    assert "luck[0].chance_of_luck: 0.01 for" in failed[1].detail
+
+
+def test_sums_that_a_kill_left_out_are_written(bars, tmp_path, monkeypatch):
+    """Killed between the end of a sweep and its sums: the same command adds them."""
+    given = {"seeds": 1, "out": tmp_path / "run", "index": tmp_path / "i", **QUICK}
+    grid = {"dropout": [0.0, 0.2]}
+    cc.sweep(bars, grid, **given)
+    whole = (tmp_path / "run" / "SHA256SUMS").read_bytes()
+    (tmp_path / "run" / "SHA256SUMS").unlink()
+    monkeypatch.setattr(room, "train_each", None)
+
+    cc.sweep(bars, grid, **given)
+
+    assert (tmp_path / "run" / "SHA256SUMS").read_bytes() == whole
 
 
 def test_no_verdict_without_what_members_lost(bars, tmp_path, monkeypatch):

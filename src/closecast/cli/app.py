@@ -21,6 +21,7 @@ from closecast.cli.options import (
     Prices,
     read,
     require_folder,
+    require_language,
     require_writable,
     source_of,
     with_hints,
@@ -78,6 +79,7 @@ def demo(
 ) -> None:
     """Tell the whole story on embedded real prices."""
     require_folder(out)
+    require_language(language)
     bars = read("sample")
     _finish(_fit(_new({}), bars), bars, "sample", out, as_json, language)
 
@@ -160,6 +162,7 @@ def evaluate(  # noqa: PLR0913, PLR0917  each is an option
 ) -> None:
     """Score a model beside the baselines on bars it never trained on."""
     require_folder(out)
+    require_language(language)
     forecaster = _load(model)
     bars = forecaster.panel(read(prices, hints), own)
     _finish(forecaster, bars, prices, out, as_json, language)
@@ -228,9 +231,6 @@ def _finish(
     as_json: bool,
     language: str,
 ) -> None:
-    from closecast.reports.language import words_of
-
-    words_of(language)  # an unknown one is told before the work, not after it
     evaluation = forecaster.evaluate(bars)
     if out is not None:
         _write(out, forecaster, evaluation, prices, language)

@@ -12,6 +12,7 @@ from closecast.cli.options import (
     Prices,
     read,
     require_folder,
+    require_language,
     source_of,
 )
 from closecast.cli.screen import say, say_json, training_progress
@@ -49,6 +50,7 @@ def backtest(  # noqa: PLR0913, PLR0917  each is an option
     from closecast.experiments.forecaster import Forecaster
 
     require_folder(out)
+    require_language(language)
     forecaster, bars = Forecaster(**settings), read(prices, hints)
     with workers_on(on, address) as workers, training_progress() as on_epoch:
         result = forecaster.cross_validate(

@@ -141,6 +141,20 @@ def require_writable(out: Path) -> None:
         )
 
 
+def require_language(language: str) -> None:
+    """Refuse an unknown language before the work, not after it.
+
+    Args:
+        language: What ``--language`` says.
+
+    Raises:
+        SettingError: No report speaks it.
+    """
+    from closecast.reports.language import words_of
+
+    words_of(language)
+
+
 def require_folder(out: Path | None) -> None:
     """Find out before the work whether a folder of results can be made.
 

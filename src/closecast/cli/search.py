@@ -5,7 +5,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from closecast.cli.options import AsJson, Language, Prices, read, source_of
+from closecast.cli.options import (
+    AsJson,
+    Language,
+    Prices,
+    read,
+    require_folder,
+    require_language,
+    source_of,
+)
 from closecast.cli.sweep import (
     IndexFile,
     Track,
@@ -51,6 +59,8 @@ def search(  # noqa: PLR0913, PLR0917  each is an option
     from closecast.experiments.search import search as run_search
     from closecast.experiments.space import read_space
 
+    require_language(language)
+    require_folder(out)
     require_tracking(track, tracking_uri)
     axes, seeds, settings = read_space(space)
     with workers_on(on, address) as workers, live_progress() as on_progress:

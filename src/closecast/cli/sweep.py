@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from closecast.cli.options import AsJson, Language, Prices, read, source_of
+from closecast.cli.options import (
+    AsJson,
+    Language,
+    Prices,
+    read,
+    require_folder,
+    require_language,
+    source_of,
+)
 from closecast.cli.screen import say, say_json
 from closecast.cli.workers import Address, On, workers_on
 
@@ -71,6 +79,8 @@ def sweep(  # noqa: PLR0913  each is an option
     from closecast.experiments.grid import read_grid
     from closecast.experiments.sweep import sweep as run_sweep
 
+    require_language(language)
+    require_folder(out)
     require_tracking(track, tracking_uri)
     axes, seeds, settings = read_grid(grid)
     with workers_on(on, address) as workers, live_progress() as on_progress:

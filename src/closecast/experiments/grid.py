@@ -17,7 +17,6 @@ from typing import Any
 
 from closecast.errors import SettingError
 from closecast.experiments.members import Candidate, Value
-from closecast.experiments.run import config_with_hash
 from closecast.models.config import require_whole
 from closecast.training.settings import Settings
 
@@ -132,25 +131,21 @@ class Grid:
                 )
         return members
 
-    def to_config(self, versions: Mapping[str, str]) -> dict[str, Any]:
+    def to_config(self) -> dict[str, Any]:
         """Lay the grid out for ``config.toml``.
 
-        Args:
-            versions: Versions of what trains.
-
         Returns:
-            Settings at the top, the tables ``grid`` and ``versions``, and a hash of
-            all this; a setting that is None is left out.
+            Settings at the top and the table ``grid``; a setting that is None is left
+            out.
         """
         config = {
             **{k: v for k, v in self.base.to_dict().items() if v is not None},
             "seeds": self.seeds,
             "grid": {name: list(values) for name, values in self.axes.items()},
-            "versions": dict(versions),
         }
         for name in self.axes:
             del config[name]
-        return config_with_hash(config)
+        return config
 
 
 def read_grid(

@@ -62,6 +62,17 @@ def seal(folder: Path, evidence: Evidence) -> None:
         folder: The run.
         evidence: What its scoreboard is made of.
     """
+    store_evidence(folder, evidence)
+    write_sums(folder)
+
+
+def store_evidence(folder: Path, evidence: Evidence) -> None:
+    """Write the forecasts behind a scoreboard, or say that they are too many.
+
+    Args:
+        folder: The run.
+        evidence: What its scoreboard is made of.
+    """
     if not write_evidence(folder, evidence):
         warnings.warn(
             f"{evidence.num_rows:,} forecasts are too many to store (at most "
@@ -69,7 +80,6 @@ def seal(folder: Path, evidence: Evidence) -> None:
             ClosecastWarning,
             stacklevel=3,
         )
-    write_sums(folder)
 
 
 def write_forecast(path: Path, forecast: Forecast) -> None:

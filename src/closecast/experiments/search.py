@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 
 from closecast.errors import SettingError
 from closecast.experiments.grid import MAX_UNASKED, member_name
-from closecast.experiments.index import Index
 from closecast.experiments.members import (
     Candidate,
     MemberResult,
@@ -22,16 +21,11 @@ from closecast.experiments.members import (
     Value,
     Workshop,
 )
-from closecast.experiments.run import config_with_hash, data_record, open_run
 from closecast.experiments.space import SEEDS, Axis, Range, Space
-from closecast.experiments.sweep import Sweep, load_sweep, run_folder
-from closecast.experiments.winner import SWEEP, Plan, combine, conclude
+from closecast.experiments.sweep import Sweep, carry_out
+from closecast.experiments.winner import Plan, combine
 from closecast.experiments.workers import IN_PROCESS, Workers
-from closecast.market.broken import broken_steps
-from closecast.market.panels import bars_of
 from closecast.models.config import require_choice, require_whole
-from closecast.training.checkpoint import versions
-from closecast.windows import WindowSpec, split_by_date
 
 if TYPE_CHECKING:
     import optuna
@@ -99,46 +93,34 @@ def search(  # noqa: PLR0913  each is a choice of its own
     require_whole("trials", trials, 1, MAX_UNASKED)
     require_whole("batch", batch, 1, MAX_UNASKED)
     require_choice("sampler", sampler, SAMPLERS)
-    plan, bars, ledger = Space.of(space, seeds, settings), bars_of(prices), Index(index)
-    spec = WindowSpec(context_length=plan.longest_context, horizon=plan.base.horizon)
-    split = split_by_date(
-        bars, spec, plan.base.validation_start, plan.base.test_start, broken_steps(bars)
-    )
-    plan = replace(
-        plan,
-        base=replace(
-            plan.base,
-            validation_start=str(split.validation_start),
-            test_start=str(split.test_start),
-        ),
-    )
     how = {"sampler": sampler, "trials": trials, "batch": batch}
-    config = config_with_hash(
-        {**plan.to_config(), "search": how, "versions": versions()}
+    varied = Space.of(space, seeds, settings)
+
+    def train(work: Workshop, space: Space) -> Plan:
+        with _optuna_quiet():
+            study = _Study(space, sampler, storage)
+            for first in range(0, trials, batch):
+                study.advance(work, min(batch, trials - first))
+            study.write_journal(work.folder / JOURNAL)
+        return Plan(
+            candidates=list(study.candidates.values()),
+            axes={name: study.tried(name) for name in space.axes},
+            seeds=space.seeds,
+            search=how,
+        )
+
+    return carry_out(
+        prices,
+        varied,
+        train,
+        size=trials * varied.seeds,
+        out=out,
+        index=index,
+        source=source,
+        on_progress=on_progress,
+        workers=workers,
+        search=how,
     )
-    with (
-        run_folder(out) as folder,
-        open_run(folder, config, data_record(bars, source)),
-    ):
-        if out is not None:
-            size = trials * plan.seeds
-            ledger.add_run(folder, config["hash"], bars.fingerprint, size)
-        if not (folder / SWEEP).exists():
-            work = Workshop(bars, split, folder, ledger, on_progress, workers=workers)
-            work.size = trials * plan.seeds
-            with _optuna_quiet():
-                study = _Study(plan, sampler, storage)
-                for first in range(0, trials, batch):
-                    study.advance(work, min(batch, trials - first))
-                study.write_journal(folder / JOURNAL)
-            tried = Plan(
-                candidates=list(study.candidates.values()),
-                axes={name: study.tried(name) for name in plan.axes},
-                seeds=plan.seeds,
-                search=how,
-            )
-            conclude(work, tried, [work.done[name] for name in study.candidates])
-        return load_sweep(folder)
 
 
 class _Study:

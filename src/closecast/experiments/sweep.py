@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from closecast.errors import ModelError
 from closecast.experiments.forecaster import Forecaster
@@ -22,7 +22,14 @@ from closecast.experiments.members import (
     Value,
     Workshop,
 )
-from closecast.experiments.run import data_record, open_run, read_json
+from closecast.experiments.run import (
+    config_with_hash,
+    data_record,
+    open_run,
+    read_json,
+)
+from closecast.experiments.space import Space
+from closecast.experiments.verify import SUMS, write_sums
 from closecast.experiments.winner import FORMAT, SWEEP, Combination, Plan, conclude
 from closecast.experiments.workers import IN_PROCESS, Workers
 from closecast.market.broken import broken_steps
@@ -122,28 +129,89 @@ def sweep(  # noqa: PLR0913  each is a choice of its own
         TrainingError: No combination was trained without divergence.
         LeakageError: A forecast of the winner could have seen its own answer.
     """
-    plan, bars = Grid.of(grid, seeds, settings, yes=yes), bars_of(prices)
-    spec = WindowSpec(context_length=plan.longest_context, horizon=plan.base.horizon)
+    varied = Grid.of(grid, seeds, settings, yes=yes)
+
+    def train(work: Workshop, grid: Grid) -> Plan:
+        tried = Plan(candidates=grid.members(), axes=grid.axes, seeds=grid.seeds)
+        work.train(tried.candidates)
+        return tried
+
+    return carry_out(
+        prices,
+        varied,
+        train,
+        size=varied.size,
+        out=out,
+        index=index,
+        source=source,
+        on_progress=on_progress,
+        workers=workers,
+    )
+
+
+Varied = TypeVar("Varied", Grid, Space)
+
+
+def carry_out(  # noqa: PLR0913  each is a choice of its own
+    prices: object,
+    varied: Varied,
+    train: Callable[[Workshop, Varied], Plan],
+    *,
+    size: int,
+    out: str | Path | None,
+    index: str | Path | None,
+    source: str,
+    on_progress: Callable[[SweepProgress], None] | None,
+    workers: Workers,
+    search: Mapping[str, Any] | None = None,
+) -> Sweep:
+    """Open a run, train what is varied, and conclude; or read what is done already.
+
+    Args:
+        prices: A frame, a path or a panel.
+        varied: What is varied, and what all members share.
+        train: Trains members of what is varied, its dates set; says what it tried.
+        size: Members that it trains at most.
+        out: As in ``sweep``.
+        index: As in ``sweep``.
+        source: As in ``sweep``.
+        on_progress: As in ``sweep``.
+        workers: As in ``sweep``.
+        search: How candidates are proposed; None for a grid.
+
+    Returns:
+        All members, and the winner with its verdict.
+    """
+    bars = bars_of(prices)
+    base = varied.base
     split = split_by_date(
         bars,
-        spec,
-        plan.base.validation_start,
-        plan.base.test_start,
+        WindowSpec(context_length=varied.longest_context, horizon=base.horizon),
+        base.validation_start,
+        base.test_start,
         broken=broken_steps(bars),
     )  # of the longest context, so that all members have the same windows
-    dates = {
-        "validation_start": str(split.validation_start),
-        "test_start": str(split.test_start),
-    }
-    plan = replace(plan, base=replace(plan.base, **dates))  # type: ignore[arg-type]
-    config, ledger = plan.to_config(versions()), Index(index)
+    varied = replace(
+        varied,
+        base=replace(
+            base,
+            validation_start=str(split.validation_start),
+            test_start=str(split.test_start),
+        ),
+    )
+    how = {} if search is None else {"search": dict(search)}
+    config = config_with_hash({**varied.to_config(), **how, "versions": versions()})
+    ledger = Index(index)
     with run_folder(out) as folder, open_run(folder, config, data_record(bars, source)):
         if out is not None:
-            ledger.add_run(folder, config["hash"], bars.fingerprint, plan.size)
+            ledger.add_run(folder, config["hash"], bars.fingerprint, size)
         if not (folder / SWEEP).exists():
             work = Workshop(bars, split, folder, ledger, on_progress, workers=workers)
-            tried = Plan(candidates=plan.members(), axes=plan.axes, seeds=plan.seeds)
-            conclude(work, tried, work.train(tried.candidates))
+            work.size = size
+            tried = train(work, varied)
+            conclude(work, tried, [work.done[one.name] for one in tried.candidates])
+        if not (folder / SUMS).exists():  # after sweep.json, which they are of too
+            write_sums(folder)
         return load_sweep(folder)
 
 

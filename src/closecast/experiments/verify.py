@@ -19,6 +19,7 @@ from closecast.durable import write_durably
 from closecast.errors import ClosecastError, IntegrityError
 from closecast.evaluation.scoreboard import Scoreboard, score
 from closecast.experiments.evidence import EVIDENCE, Evidence, read_evidence
+from closecast.experiments.selection import VALIDATION, ask_luck, read_validation
 from closecast.market.bars import Bars
 from closecast.training.checkpoint import load
 from closecast.windows import WindowData, WindowSpec
@@ -27,8 +28,8 @@ from closecast.windows.scaling import volatility
 SUMS = "SHA256SUMS"
 SCOREBOARD = "scoreboard.json"
 
-DRAWN = {"report.html", SUMS}
-"""Drawn again at will, so not summed."""
+DRAWN = {"report.html", SUMS, "optuna.journal"}
+"""Drawn again at will, or a copy that tells the time, so not summed."""
 
 TOLERANCE = 1e-9
 """Share of a figure that another processor may round it by."""
@@ -70,7 +71,7 @@ def verify(folder: Path, bars: Bars | None = None) -> list[Check]:
     """Verify a run.
 
     Args:
-        folder: The run, as ``evaluate --out`` or ``backtest --out`` wrote it.
+        folder: The run of ``evaluate``, ``backtest``, ``sweep`` or ``search``.
         bars: The prices that it was made from; None leaves them unchecked.
 
     Returns:
@@ -83,6 +84,7 @@ def verify(folder: Path, bars: Bars | None = None) -> list[Check]:
     evidence = read_evidence(folder)
     checks = [_check_sums(folder), *_check_models(folder)]
     checks.append(_check_figures(board, evidence))
+    checks += _check_luck(folder, board)
     if bars is not None:
         checks += [_check_data(board, bars), _check_truth(board, evidence, bars)]
     return checks
@@ -120,8 +122,8 @@ def _read_board(folder: Path) -> dict[str, Any]:
     except (OSError, ValueError, TypeError) as error:
         raise IntegrityError(
             f"Expected a run with a scoreboard, got none that can be read "
-            f"({folder / SCOREBOARD}: {error}). Give a folder that evaluate or "
-            "backtest wrote."
+            f"({folder / SCOREBOARD}: {error}). Give a folder that evaluate, "
+            "backtest, sweep or search wrote."
         ) from error
 
 
@@ -190,6 +192,30 @@ def _overclaimed(board: Mapping[str, Any], again: Scoreboard) -> list[str]:
         for none in (f"no evidence of skill in the {what}",)
         if none in made and none not in stated
     ]
+
+
+def _check_luck(folder: Path, board: Mapping[str, Any]) -> Iterator[Check]:
+    stated = board.get("luck")
+    if not stated:
+        return
+    try:
+        again = ask_luck(
+            *read_validation(folder),
+            winner=stated[0]["winner"],
+            trials=board["trials"],
+            horizon=stated[0]["horizon"],
+        )
+    except (ClosecastError, KeyError) as error:
+        yield Check("luck", False, str(error))  # noqa: FBT003
+        return
+    expected = json.loads(json.dumps([one.to_dict() for one in again]))
+    wrong = list(_differences(expected, stated, "luck"))
+    yield Check(
+        "luck",
+        not wrong,
+        f"{_count(expected)} figures made again from {VALIDATION}: {len(wrong)} differ"
+        + (f" ({'; '.join(wrong[:SHOWN])})" if wrong else ""),
+    )
 
 
 def _check_data(board: Mapping[str, Any], bars: Bars) -> Check:

@@ -23,7 +23,7 @@ from closecast.experiments.members import (
     Value,
     Workshop,
 )
-from closecast.experiments.run import write_forecast, write_json
+from closecast.experiments.run import store_evidence, write_forecast, write_json
 from closecast.experiments.selection import (
     DateLosses,
     ask_luck,
@@ -173,6 +173,7 @@ def conclude(work: Workshop, plan: Plan, results: Sequence[MemberResult]) -> Non
         folder / "scoreboard.json",
         {**evaluation.to_dict(), "seeds": plan.seeds, **found},
     )
+    store_evidence(folder, evaluation.evidence)
     _write_metrics(folder, results)
     document = {
         "format": FORMAT,
