@@ -17,6 +17,7 @@ from typing import IO
 import numpy as np
 from jaxtyping import Int, Shaped
 
+from closecast.durable import write_durably
 from closecast.errors import BarsError
 from closecast.market.bars import COLUMNS, Bars
 from closecast.windows.scaling import FEATURES, WindowData, log_table, volatility
@@ -260,9 +261,7 @@ def write_panel(folder: Path | str, parts: Iterable[Bars]) -> DiskPanel:
         "offsets": [0, *np.cumsum(list(counts.values())).tolist()],
         "fingerprint": digest.hexdigest(),
     }
-    beside = folder / f".{DOCUMENT}.{os.getpid()}.tmp"
-    beside.write_text(json.dumps(document))
-    beside.replace(folder / DOCUMENT)
+    write_durably(folder / DOCUMENT, json.dumps(document).encode())
     return DiskPanel.open(folder)
 
 
