@@ -122,9 +122,9 @@ def bare_site(prices_file: Path, tmp_path_factory) -> Iterator[Site]:
     stop(server)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator["Browser"]:
-    """Start Debian's Chromium."""
+    """Start Debian's Chromium; its event loop runs in this thread until the module ends."""
     playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright")
     if CHROMIUM is None:
         pytest.skip("needs Chromium: apt-get install chromium")
