@@ -124,7 +124,7 @@ def bare_site(prices_file: Path, tmp_path_factory) -> Iterator[Site]:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator["Browser"]:
-    """Start Debian's Chromium; its event loop runs in this thread until the module ends."""
+    """Start Debian's Chromium, whose event loop is this thread's until it ends."""
     playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright")
     if CHROMIUM is None:
         pytest.skip("needs Chromium: apt-get install chromium")
