@@ -19,7 +19,8 @@ from pathlib import Path
 import torch
 from machine import machine
 
-from closecast.engine.torch import ResidentPanel, _settled_torch
+from closecast.engine.torch.engine import _settled_torch
+from closecast.engine.torch.panel import ResidentPanel
 from closecast.experiments import members as room
 from closecast.experiments.sweep import sweep
 from closecast.models.config import NetworkConfig

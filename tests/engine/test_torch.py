@@ -9,7 +9,9 @@ import pytest
 import torch
 
 from closecast.engine.fleet import Member, OptimizerConfig, batches
-from closecast.engine.torch import ResidentPanel, TorchEngine, build_optimizer
+from closecast.engine.torch import TorchEngine
+from closecast.engine.torch.optimizers import build_optimizer
+from closecast.engine.torch.panel import ResidentPanel
 from closecast.errors import SettingError, TrainingError
 from closecast.models.config import NetworkConfig, initial_weights
 from closecast.models.lstm import StackedLSTM, loss

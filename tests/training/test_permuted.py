@@ -2,7 +2,7 @@
 
 import pytest
 
-from closecast.engine.torch import ResidentPanel
+from closecast.engine.torch.panel import ResidentPanel
 from closecast.experiments.fitted import labels_shuffled
 from closecast.testing import autoregression, random_walk
 from closecast.training.permuted import BUDGET, Permuted, train_permuted

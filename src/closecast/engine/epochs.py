@@ -7,8 +7,8 @@ training means.
 
 import math
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import replace
+from collections.abc import Callable, Generator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
@@ -31,30 +31,35 @@ Report = Callable[[int, float, float, float], None]
 validation loss, it is NaN."""
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Steps:
+    """An epoch to step through, or one pool of a long one.
+
+    Attributes:
+        order: The batches.
+        rates: The learning rate of each.
+        epoch: The epoch, counted from 1.
+    """
+
+    order: list[Int[np.ndarray, " batch"]]
+    rates: Float64[np.ndarray, " step"]
+    epoch: int
+
+
+Losses = Float64[np.ndarray, " done"]
+"""The mean loss of each batch, up to the first that is not finite."""
+
+Training = Generator[Steps, Losses, TrainedMember | TrainingError]
+"""A training that asks for its steps, is sent their losses, and ends with what came of
+it: whoever makes the steps may make those of many trainings at once."""
+
+
 class Trainee(Protocol):
     """A network under training, as an engine has it."""
 
     @property
     def engine(self) -> str:
         """Which engine it is of, with its instructions or its device."""
-        ...
-
-    def train_epoch(
-        self,
-        order: list[Int[np.ndarray, " batch"]],
-        rates: Float64[np.ndarray, " step"],
-        epoch: int,
-    ) -> Float64[np.ndarray, " done"]:
-        """Step through an epoch, or through one pool of a long one.
-
-        Args:
-            order: The batches.
-            rates: The learning rate of each.
-            epoch: The epoch, counted from 1.
-
-        Returns:
-            The mean loss of each batch, up to the first that is not finite.
-        """
         ...
 
     def validation_loss(self) -> float:
@@ -74,12 +79,85 @@ class Trainee(Protocol):
         ...
 
 
+class SteppingTrainee(Trainee, Protocol):
+    """A network that makes its own steps."""
+
+    def train_epoch(self, steps: Steps) -> Losses:
+        """Step through an epoch, or through one pool of a long one.
+
+        Args:
+            steps: The epoch.
+
+        Returns:
+            The mean loss of each batch, up to the first that is not finite.
+        """
+        ...
+
+
 def train_member(
-    trainee: Trainee,
+    trainee: SteppingTrainee,
     member: Member,
     report: Report,
     checkpoints: Checkpoints | None = None,
 ) -> TrainedMember | TrainingError:
+    """Train a member by itself; see ``training``.
+
+    Args:
+        trainee: Its network, with the first weights.
+        member: The member.
+        report: Called after each epoch, and between the pools of a long one.
+        checkpoints: Where it begins, rests and is saved.
+
+    Returns:
+        What came of it, or why it was retired: a loss that is no longer finite.
+    """
+    (outcome,) = train_together(
+        [training(trainee, member, report, checkpoints)],
+        lambda asked: {0: trainee.train_epoch(asked[0])},
+    )
+    return outcome
+
+
+def train_together(
+    trainings: Sequence[Training],
+    train_epochs: Callable[[Mapping[int, Steps]], Mapping[int, Losses]],
+) -> list[TrainedMember | TrainingError]:
+    """Train members epoch by epoch, side by side, until the last of them is over.
+
+    Args:
+        trainings: The trainings, none of them begun.
+        train_epochs: Steps through the epochs of those that are not over, by their
+            place; gives the losses of each.
+
+    Returns:
+        What came of each, in the same order.
+    """
+    outcomes: dict[int, TrainedMember | TrainingError] = {}
+    asked: dict[int, Steps] = {}
+
+    def go_on(place: int, losses: Losses | None) -> None:
+        training = trainings[place]
+        try:
+            asked[place] = next(training) if losses is None else training.send(losses)
+        except StopIteration as end:
+            outcomes[place] = end.value
+
+    for place in range(len(trainings)):
+        go_on(place, None)
+    while asked:
+        losses = train_epochs(asked)
+        asked = {}
+        for place, some in losses.items():
+            go_on(place, some)
+    return [outcomes[place] for place in range(len(trainings))]
+
+
+def training(
+    trainee: Trainee,
+    member: Member,
+    report: Report,
+    checkpoints: Checkpoints | None = None,
+) -> Training:
     """Train a member until its epochs are over, its loss stops falling or is lost.
 
     Args:
@@ -88,6 +166,9 @@ def train_member(
         report: Called after each epoch, and between the pools of a long one.
         checkpoints: Where it begins, rests and is saved; ``keep`` is called in this
             thread.
+
+    Yields:
+        The steps of an epoch, or of one pool of a long one.
 
     Returns:
         What came of it, or why it was retired: a loss that is no longer finite.
@@ -103,7 +184,7 @@ def train_member(
     last = config.epochs if checkpoints.until is None else checkpoints.until
     while state.epochs < last and not state.is_over(config):
         epoch = state.epochs + 1
-        loss = _train_epoch(trainee, member, epoch, report)
+        loss = yield from _train_epoch(member, epoch, report)
         if isinstance(loss, TrainingError):
             return loss
         validation_loss = trainee.validation_loss()
@@ -156,14 +237,14 @@ def _after(
 
 
 def _train_epoch(
-    trainee: Trainee, member: Member, epoch: int, report: Report
-) -> float | TrainingError:
+    member: Member, epoch: int, report: Report
+) -> Generator[Steps, Losses, float | TrainingError]:
     config, windows = member.optimizer, len(member.train)
     rates = config.rates(epoch, count_batches(windows, config.batch_size))
     total, done, steps = 0.0, 0, 0
     for rows, ends in shuffled(member.train, config.batch_size, config.seed, epoch):
         order = np.split(rows, ends[:-1])
-        losses = trainee.train_epoch(order, rates[steps : steps + len(order)], epoch)
+        losses = yield Steps(order, rates[steps : steps + len(order)], epoch)
         if not np.isfinite(losses).all():
             step = int(np.argmin(np.isfinite(losses)))
             return _diverged(member, epoch, steps + step + 1, losses[step])

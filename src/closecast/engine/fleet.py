@@ -291,6 +291,11 @@ class Engine(Protocol):
         """What settings call it."""
         ...
 
+    @property
+    def trains_together(self) -> bool:
+        """Whether members of a fleet are trained at the same time."""
+        ...
+
     def train(
         self,
         data: WindowData,

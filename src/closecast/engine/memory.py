@@ -14,6 +14,9 @@ COPIES_OF_WEIGHTS = 8
 STATES_OF_A_UNIT = 9
 """Numbers kept of a unit at a step: gates, cell, outputs, dropout."""
 
+MOST_MEMBERS = 256
+"""Members of one program, at most: more would not make a device any busier."""
+
 
 def require_memory(
     context_length: int,
@@ -41,6 +44,24 @@ def require_memory(
                 f"got one that needs {needed / 1e9:.1f} GB (member {member.name}, "
                 f"{workers} at a time). Lower batch_size, hidden_size or the threads."
             )
+
+
+def count_that_fit(
+    context_length: int, member: Member, there: float | None = None
+) -> int:
+    """Count the members that can be trained as one program.
+
+    Args:
+        context_length: Bars of a window.
+        member: One of them; the others are of its shape.
+        there: Bytes that there are; by default those of this machine.
+
+    Returns:
+        As many as take a quarter of it, what autograd keeps of a step beside it; at
+        least 1.
+    """
+    there = _memory() if there is None else there
+    return max(1, min(MOST_MEMBERS, int(there / 4 / _bytes_of(context_length, member))))
 
 
 def _bytes_of(context_length: int, member: Member) -> int:

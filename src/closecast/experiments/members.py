@@ -387,8 +387,8 @@ def _fleets(members: Sequence[Candidate], workers: Workers) -> list[Fleet]:
     fleets: list[Fleet] = []
     for group in groups.values():
         engine = choose_engine(group[0].settings.engine, group[0].settings.device)
-        # the torch engine trains one after the other: alone, each is safe sooner
-        most = 1 if engine.name == "torch" else FLEET_SIZE
+        # trained one after the other anyway, each is safe sooner by itself
+        most = FLEET_SIZE if engine.trains_together else 1
         size = workers.fleet_size(len(members), most)
         fleets += [group[at : at + size] for at in range(0, len(group), size)]
     return fleets

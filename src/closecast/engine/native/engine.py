@@ -14,9 +14,9 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float32, Float64, Int
+from jaxtyping import Float32, Int
 
-from closecast.engine.epochs import reporter, train_member
+from closecast.engine.epochs import Losses, Steps, reporter, train_member
 from closecast.engine.fleet import (
     Checkpoints,
     Member,
@@ -48,6 +48,7 @@ class NativeEngine:
     """Trains and runs networks with vector instructions of the processor."""
 
     name = "native"
+    trains_together = True
 
     def __init__(
         self, threads: int | None = None, instruction_set: str | None = None
@@ -260,16 +261,11 @@ class _Trainee:
             config.optimizer, config.weight_decay, config.momentum, config.clip_norm
         )
 
-    def train_epoch(
-        self,
-        order: list[Int[np.ndarray, " batch"]],
-        rates: Float64[np.ndarray, " step"],
-        epoch: int,
-    ) -> Float64[np.ndarray, " done"]:
-        ends = np.cumsum([len(batch) for batch in order], dtype=np.int64)
-        rows = _rows(np.concatenate(order))
+    def train_epoch(self, steps: Steps) -> Losses:
+        ends = np.cumsum([len(batch) for batch in steps.order], dtype=np.int64)
+        rows = _rows(np.concatenate(steps.order))
         losses = self.native.train_epoch(
-            self.fleet.panel, rows, ends, rates, self.seed, epoch
+            self.fleet.panel, rows, ends, steps.rates, self.seed, steps.epoch
         )
         if self.fleet.stopped:
             raise _StoppedError
