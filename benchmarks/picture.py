@@ -16,6 +16,7 @@ RESULTS = ROOT / "results/side_by_side.json"
 OUT = ROOT.parent / "docs/side_by_side.svg"
 
 WIDTH, LABEL, ROW, BAR = 720, 150, 26, 16
+CONTENDERS = ("closecast", "PyTorch", "NeuralForecast", "Darts", "Keras")
 TITLES = {
     "lab": "One model, 3,486 windows, 20 epochs: CPU seconds from start to saved model",
     "sweep": "Nine models of a 3 x 3 sweep, 20 epochs: CPU seconds",
@@ -39,7 +40,7 @@ def seconds(figures: dict[str, Any]) -> float:
 
 def bars(task: dict[str, Any], top: int) -> list[str]:
     """Draw a bar for each contender, the shortest first."""
-    rows = {name: one for name, one in task.items() if isinstance(one, dict)}
+    rows = {name: one for name, one in task.items() if name in CONTENDERS}
     longest = max(map(seconds, rows.values()))
     parts = []
     for place, name in enumerate(sorted(rows, key=lambda one: seconds(rows[one]))):
@@ -69,9 +70,10 @@ def picture(result: dict[str, Any]) -> str:
         rows = bars(result[name], top + 14)
         parts += rows
         top += 14 + len(rows) // 3 * ROW + 28
-    machine = result["machine"]
+    first = next(result[name] for name in TITLES if name in result)
     note = (
-        f"{machine['cpu']}, one thread, {result['peak_gflops_of_a_core']:.0f} GFLOP/s "
+        f"{first['machine']['cpu']}, one thread, "
+        f"{first['peak_gflops_of_a_core']:.0f} GFLOP/s "
         "peak. Other libraries neither test for leaks nor validate."
     )
     parts.append(f'<text class="small" x="0" y="{top - 6}">{escape(note)}</text>')

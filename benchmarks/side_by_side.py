@@ -166,18 +166,24 @@ def main() -> None:
         pythons |= dict.fromkeys(PEERS, str(Path(arguments.peers).absolute()))
     engine = NativeEngine(1)
     peak = max(engine.kernels.peak_flops(20_000_000) for _ in range(3))
-    result: dict[str, Any] = {
+    where = {
         "machine": machine(),
         "peers": versions(pythons.get("Keras")),
         "peak_gflops_of_a_core": round(peak / 1e9, 1),
         "repeat": arguments.repeat,
-        "load_before": os.getloadavg(),
     }
     for name in arguments.tasks:
-        result[name] = measured(name, pythons, arguments.repeat, peak)
-        if arguments.out:  # what is measured is kept, whatever comes after
-            arguments.out.write_text(json.dumps(result, indent=2) + "\n")
-    print(json.dumps(result, indent=2))
+        result = where | {"load_before": os.getloadavg()}
+        result |= measured(name, pythons, arguments.repeat, peak)
+        print(json.dumps({name: result}, indent=2))
+        if arguments.out:
+            keep(arguments.out, name, result)
+
+
+def keep(out: Path, name: str, result: dict[str, Any]) -> None:
+    """Write a task as soon as it is measured, beside those that were before."""
+    others = json.loads(out.read_text()) if out.exists() else {}
+    out.write_text(json.dumps(others | {name: result}, indent=2) + "\n")
 
 
 def versions(python: str | None) -> dict[str, str]:

@@ -135,11 +135,17 @@ def main() -> None:
         cells = [row[0].ljust(widths[0])]
         cells += [c.rjust(w) for c, w in zip(row[1:], widths[1:], strict=True)]
         print("  ".join(cells).rstrip())
-    for file in dict.fromkeys(target.file for target in TARGETS):
-        place = RESULTS / file
-        if place.exists():
-            made = json.loads(place.read_text())["machine"]
-            print(f"{file}: {made['cpu']}, {made['cores']} cores, {made['commit']}")
+    print("\n".join(sorted({line for target in TARGETS for line in made_on(target)})))
+
+
+def made_on(target: Target) -> list[str]:
+    """Say where a figure comes from; nothing where none is."""
+    place = RESULTS / target.file
+    found = json.loads(place.read_text()) if place.exists() else {}
+    made = found.get("machine") or found.get(target.path[0], {}).get("machine")
+    if made is None:
+        return []
+    return [f"{target.file}: {made['cpu']}, {made['cores']} cores, {made['commit']}"]
 
 
 if __name__ == "__main__":
