@@ -516,3 +516,22 @@ class TestReadPrices:
         bars = bars_of(write(tmp_path, HEADER, *ROWS))
 
         assert bars_of(bars) is bars
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        '"2024-01-03","11","13","10","12.0\n","200"',
+        '"2024-01-0\n","11","13","10","12.05","200"',
+        '"2024-01-03\n","11","13","10","12.05","200"',
+        '"2024-01-03","11","13","10","12.05","20\r"',
+        '"2024-01-03","1,001.0\n","1,013.00","1,000.00","1,012.05","200"',
+    ],
+)
+def test_a_value_that_breaks_off_in_its_line_is_refused(tmp_path, row):
+    """A digit that became the end of a line leaves another number, in no silence."""
+    path = tmp_path / "a.csv"
+    path.write_text(f"{HEADER}\n{ROWS[0]}\n{row}\n", newline="")
+
+    with pytest.raises(BarsError, match="row"):
+        read_bars(path)

@@ -51,7 +51,7 @@ def to_symbols(cells: Cells) -> tuple[list[str], Bad]:
 def _symbol(cell: object) -> str:
     if isinstance(cell, str):
         name = cell.strip().removeprefix("'")  # how a spreadsheet is told: text
-        return name if name.isprintable() else ""
+        return name if name.isprintable() and not is_broken(cell) else ""
     if isinstance(cell, int | np.integer) and not isinstance(cell, bool):
         return str(cell)
     return ""
@@ -67,6 +67,18 @@ def is_nothing(cell: object) -> bool:
         True for an empty cell, a NaN, null and what else says so.
     """
     return str(cell).strip().lower() in NOTHING
+
+
+def is_broken(cell: str) -> bool:
+    """Tell a cell that goes on in another line: a digit became the end of a line.
+
+    Args:
+        cell: Text of a date, a number or a symbol.
+
+    Returns:
+        True if a line ends in it.
+    """
+    return cell.splitlines() not in ([cell], [])
 
 
 def is_missing(cell: object) -> bool:

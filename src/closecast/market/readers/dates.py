@@ -11,7 +11,14 @@ from typing import Any, Literal
 import numpy as np
 from jaxtyping import Int, Shaped
 
-from closecast.market.readers.cells import EMPTY, Bad, Cells, is_missing, shown
+from closecast.market.readers.cells import (
+    EMPTY,
+    Bad,
+    Cells,
+    is_broken,
+    is_missing,
+    shown,
+)
 
 Order = Literal["day", "month", "either", "none"]
 """Whether a column writes the day or the month first; ``none``: it does neither."""
@@ -219,7 +226,7 @@ def _day(cell: object, dayfirst: bool | None) -> dt.date | None:  # noqa: FBT001
         return cell.date() if isinstance(cell, dt.datetime) else cell
     if isinstance(cell, bool) or not isinstance(cell, str | int | np.integer):
         return None
-    text = str(cell).strip()
+    text = "" if is_broken(str(cell)) else str(cell).strip()
     match = _YEAR_FIRST.fullmatch(text)
     if match is not None:
         year, _, *parts = match.groups()

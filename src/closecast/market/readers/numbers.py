@@ -13,7 +13,7 @@ from typing import Any, Literal
 import numpy as np
 from jaxtyping import Float
 
-from closecast.market.readers.cells import Bad, Cells, is_nothing, shown
+from closecast.market.readers.cells import Bad, Cells, is_broken, is_nothing, shown
 
 Reading = Literal["plain", "grouped", "indian", "comma", "either", "lost"]
 """How the numbers of a file are written.
@@ -229,7 +229,7 @@ def _numbers_at_once(texts: list[Any]) -> Float[np.ndarray, " row"] | None:
 
 def _number(cell: object, style: Style) -> float | None:
     if isinstance(cell, str):
-        return _from_text(cell.strip(), style)
+        return None if is_broken(cell) else _from_text(cell.strip(), style)
     if isinstance(cell, bool | np.bool_):
         return None
     if isinstance(cell, int | float | decimal.Decimal | np.number):
