@@ -131,10 +131,11 @@ def under_way(root: Path) -> Artefact:
 
 
 def store(root: Path) -> Artefact:
-    """A store of two batches and a split, by ``closecast data verify``."""
+    """A store of three batches, one of them compacted, by ``closecast data verify``."""
     bars = random_walk(2, 80)
     days = np.unique(bars.dates)
     Store(root).append(bars.select(bars.dates < days[60]), source="first")
+    Store(root).compact()
     Store(root).append(bars.select(bars.dates >= days[60]), source="second")
 
     def look() -> object:
@@ -154,8 +155,9 @@ def store_read(root: Path) -> Artefact:
     made = store(root)
 
     def look() -> object:
-        read = Store(root).read()
-        return (read.fingerprint, Store(root).content_hash)
+        opened = Store(root)
+        newest, read = opened.last(64), Store(root).read()
+        return (newest.fingerprint, read.fingerprint, opened.content_hash)
 
     return Artefact(root=root, look=look, most=made.most)
 
@@ -177,7 +179,10 @@ def ledger(root: Path) -> Artefact:
             }
             hashes = {"closecast": "a" * 64}
             evening = dt.datetime.combine(days[day].item(), dt.time(22), dt.UTC)
-            opened.record(Publication.of(forecasts, past, model_hashes=hashes), evening)
+            published = Publication.of(
+                forecasts, past, model_hashes=hashes, calendar="XNYS"
+            )
+            opened.record(published, evening)
             opened.score(past, evening)
 
     def look() -> object:
@@ -235,6 +240,7 @@ def panel(root: Path) -> Artefact:
 
     def look() -> object:
         opened = DiskPanel.open(root)
+        opened.require_intact()
         content = [path.read_bytes() for path in sorted(root.glob("*.?64"))]
         return (opened.symbols, opened.offsets.tolist(), opened.fingerprint, content)
 
@@ -267,7 +273,7 @@ def ended(artefact: Artefact, before: object) -> str:
             now = artefact.look()
     except (ClosecastError, FoundError):
         return "found"
-    except Exception as error:  # noqa: BLE001  that is what is looked for
+    except Exception as error:
         return f"crash: {type(error).__name__}: {error}"
     return "same" if now == before else "silent"
 

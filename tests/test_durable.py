@@ -6,7 +6,7 @@ from stat import S_ISDIR
 import pytest
 
 from closecast import durable
-from closecast.durable import write_durably
+from closecast.durable import flush_tree, sealed, unsealed, write_durably
 
 
 def test_a_failed_write_leaves_the_old_file(tmp_path, monkeypatch):
@@ -34,3 +34,32 @@ def test_the_name_is_flushed_after_the_content(tmp_path, monkeypatch):
     write_durably(tmp_path / "file", b"new")
 
     assert flushed == [False, True]
+
+
+def test_a_copied_tree_is_flushed_to_its_last_file(tmp_path, monkeypatch):
+    """Every file, every folder within, and the folder itself."""
+    (tmp_path / "a" / "b").mkdir(parents=True)
+    (tmp_path / "a" / "b" / "file").write_bytes(b"x")
+    (tmp_path / "other").write_bytes(b"y")
+    flushed = []
+    monkeypatch.setattr(
+        durable.os, "fsync", lambda at: flushed.append(S_ISDIR(os.fstat(at)[0]))
+    )
+
+    flush_tree(tmp_path)
+
+    assert sorted(flushed) == [False, False, True, True, True]
+
+
+def test_a_sealed_document_comes_back_or_not_at_all():
+    """Any bit, any blank and any other order of keys are seen."""
+    document = {"name": "삼성", "values": [1, 0.1, None], "sha": "x"}
+    content = sealed(document)
+
+    assert unsealed(content) == document
+    for bit in range(8 * len(content)):
+        flipped = bytearray(content)
+        flipped[bit // 8] ^= 1 << bit % 8
+        assert unsealed(bytes(flipped)) is None
+    for other in (content + b" ", b"[]", b"", b"{}", b'{"sha256":"x"}'):
+        assert unsealed(other) is None

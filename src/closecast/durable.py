@@ -2,12 +2,21 @@
 
 A file is written beside its place, flushed to the disk and renamed; the folder is
 flushed too, since a name is kept there. Nothing is ever changed in place.
+
+A sealed document is JSON that holds its own SHA-256: one bit that differs is seen.
 """
 
+import hashlib
+import json
 import os
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 TEMPORARY = ".tmp"
+
+SEAL = "sha256"
+"""Name of a sealed document's hash, its last key."""
 
 
 def write_durably(path: Path, content: bytes | memoryview) -> None:
@@ -52,3 +61,55 @@ def flush_folder(folder: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def flush_tree(folder: Path) -> None:
+    """Flush every file and every name under a folder that was copied.
+
+    Args:
+        folder: An existing folder.
+    """
+    for path in folder.rglob("*"):
+        if path.is_dir():
+            flush_folder(path)
+        else:
+            with path.open("r+b") as file:
+                os.fsync(file.fileno())
+    flush_folder(folder)
+
+
+def sealed(document: Mapping[str, Any]) -> bytes:
+    """Write a document as JSON that holds its own hash.
+
+    Args:
+        document: Plain values.
+
+    Returns:
+        One line of JSON without an end.
+    """
+    digest = hashlib.sha256(_compact(document)).hexdigest()
+    return _compact({**document, SEAL: digest})
+
+
+def unsealed(content: bytes) -> dict[str, Any] | None:
+    """Read what ``sealed`` wrote.
+
+    Args:
+        content: The bytes.
+
+    Returns:
+        The document without its hash; None if the bytes are not those that were
+        written.
+    """
+    try:
+        document = json.loads(content)
+    except ValueError:  # no JSON, or no UTF-8
+        return None
+    if not isinstance(document, dict):
+        return None
+    document.pop(SEAL, None)
+    return document if sealed(document) == content else None
+
+
+def _compact(document: Mapping[str, Any]) -> bytes:
+    return json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()

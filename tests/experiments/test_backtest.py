@@ -202,8 +202,12 @@ def test_a_calibrated_model_comes_back_from_its_folder(bars, tmp_path):
         fitted.forecast(bars).quantiles,
         fitted.model.forecast(bars, bars.offsets[1:] - 1).quantiles,
     )
-    (tmp_path / CALIBRATION_FILE).unlink()
-    with pytest.raises(ModelError, match="Expected a calibration, got none"):
+    path = tmp_path / CALIBRATION_FILE
+    path.write_text(path.read_text().replace("0", "1", 1))
+    with pytest.raises(ModelError, match=f"another content .*{CALIBRATION_FILE}"):
+        Forecaster.load(tmp_path)
+    path.unlink()
+    with pytest.raises(ModelError, match=f"none that can be read .*{CALIBRATION_FILE}"):
         Forecaster.load(tmp_path)
 
 

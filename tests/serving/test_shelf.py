@@ -7,6 +7,7 @@ import pytest
 
 from closecast.errors import IntegrityError, ModelError, SettingError
 from closecast.market.bars import Bars
+from closecast.serving import shelf as shelf_module
 from closecast.serving.shelf import LOG, Shelf, load
 
 
@@ -64,12 +65,50 @@ def test_the_log_keeps_every_step_with_its_reason(shelf: Shelf, model_folder: Pa
 
 
 def test_a_log_that_was_rewritten_is_refused(shelf: Shelf):
-    """A reason changed afterwards no longer fits the line that follows it."""
+    """A reason changed afterwards no longer fits the hash of its line."""
     path = shelf.path / LOG
     path.write_text(path.read_text().replace("the first one", "the best one"))
 
-    with pytest.raises(IntegrityError, match=r"a log as it was written.*line 2"):
+    with pytest.raises(IntegrityError, match=r"a log as it was written.*line 1"):
         shelf.log()
+
+
+def test_a_line_that_was_dropped_is_refused(shelf: Shelf):
+    """Each line is whole, and the second names another one before it."""
+    path = shelf.path / LOG
+    path.write_bytes(path.read_bytes().splitlines(keepends=True)[1])
+
+    with pytest.raises(IntegrityError, match=r"a log as it was written.*line 1"):
+        shelf.log()
+
+
+def test_every_flipped_bit_of_the_log_is_refused(shelf: Shelf):
+    """The last line too, which no other follows, and its end."""
+    path = shelf.path / LOG
+    whole = path.read_bytes()
+
+    for bit in range(8 * len(whole)):
+        flipped = bytearray(whole)
+        flipped[bit // 8] ^= 1 << bit % 8
+        path.write_bytes(flipped)
+        with pytest.raises(IntegrityError, match="a log as it was written"):
+            shelf.log()
+
+
+def test_a_version_is_on_the_disk_before_its_line_in_the_log(
+    run_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """A loss of power after the line leaves the files that it names."""
+    done: list[str] = []
+    monkeypatch.setattr(shelf_module, "flush_tree", lambda _: done.append("files"))
+    monkeypatch.setattr(shelf_module, "flush_folder", lambda _: done.append("name"))
+    monkeypatch.setattr(
+        shelf_module.shelf_log, "append", lambda *_: done.append("line")
+    )
+
+    Shelf(tmp_path / "shelf").add(run_folder, reason="the first")
+
+    assert done == ["files", "name", "line"]
 
 
 def test_a_line_that_was_cut_off_never_counted(shelf: Shelf, model_folder: Path):

@@ -91,16 +91,13 @@ class TestRoundTrip:
 
 
 class TestDamage:
-    @pytest.mark.parametrize("name", FILES)
-    @pytest.mark.parametrize("place", [0.1, 0.5, 0.9])
+    @pytest.mark.parametrize("name", [*FILES, "told.json"])
+    @pytest.mark.parametrize("place", [0.0, 0.1, 0.5, 0.9, 0.999])
     def test_a_flipped_bit_is_refused(self, model, tmp_path, name, place):
         """One bit of any file is enough, and the message names the file."""
-        path = save(model, tmp_path) / name
+        path = save(model, tmp_path, {"told.json": b"[1, 2, 3]"}) / name
         content = bytearray(path.read_bytes())
-        at = int(place * len(content))
-        while content[at : at + 1].isspace():
-            at += 1
-        content[at] ^= 1
+        content[int(place * len(content))] ^= 1
         path.write_bytes(content)
 
         with pytest.raises(ModelError, match=rf"another content .*{name}"):
@@ -120,6 +117,32 @@ class TestDamage:
         (save(model, tmp_path) / "model.json").write_text(text)
 
         with pytest.raises(ModelError, match="another content"):
+            load(tmp_path)
+
+    @pytest.mark.parametrize(
+        ("key", "value", "refused"),
+        [
+            ("settings", None, "lacks or mistakes"),
+            ("weights_sha256", None, "another content"),
+            ("siblings", ["seed_1"], "lacks or mistakes"),
+            ("siblings", {"../../other": "0"}, "a file in the model's folder"),
+            ("beside", {"/dev/zero": "0"}, "a file in the model's folder"),
+            ("beside", {"": "0"}, "a file in the model's folder"),
+            ("best_epoch", "two", "lacks or mistakes"),
+            ("residual_scale", {}, "lacks or mistakes"),
+        ],
+    )
+    def test_a_record_that_a_stranger_sealed_is_refused(
+        self, model, tmp_path, key, value, refused
+    ):
+        """A hash that fits proves no content: what is odd in it is one sentence."""
+        path = save(model, tmp_path) / "model.json"
+        document = json.loads(path.read_text()) | {key: value}
+        del document["sha256"]
+        document["sha256"] = checkpoint._sha256(checkpoint._canonical(document))
+        path.write_bytes(checkpoint._text(document))
+
+        with pytest.raises(ModelError, match=refused):
             load(tmp_path)
 
     def test_another_format_is_refused(self, model, tmp_path, monkeypatch):

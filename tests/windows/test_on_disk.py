@@ -120,7 +120,7 @@ def test_a_file_that_was_cut_off_is_refused(panel):
     path = panel.folder / "logs.f64"
     path.write_bytes(path.read_bytes()[:-8])
 
-    with pytest.raises(BarsError, match="a whole panel of format 1"):
+    with pytest.raises(BarsError, match="a whole panel of format 2"):
         DiskPanel.open(panel.folder)
 
 
@@ -130,3 +130,28 @@ def test_a_document_of_another_kind_is_refused(panel):
 
     with pytest.raises(BarsError, match=r"none that can be read .*panel"):
         DiskPanel.open(panel.folder)
+
+
+@pytest.mark.parametrize("name", ["values.f64", "logs.f64", "scale.f64", "dates.i64"])
+def test_a_flipped_bit_of_a_table_is_refused(panel, name):
+    """A training reads each file once before it believes it."""
+    path = panel.folder / name
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+    with pytest.raises(BarsError, match=rf"bytes that were written.*{name}"):
+        DiskPanel.open(panel.folder).require_intact()
+
+
+def test_every_flipped_bit_of_the_document_is_refused(panel):
+    """Names, offsets and fingerprint are sealed."""
+    path = panel.folder / "panel.json"
+    whole = path.read_bytes()
+
+    for bit in range(8 * len(whole)):
+        flipped = bytearray(whole)
+        flipped[bit // 8] ^= 1 << bit % 8
+        path.write_bytes(flipped)
+        with pytest.raises(BarsError, match="not as it was written"):
+            DiskPanel.open(panel.folder)

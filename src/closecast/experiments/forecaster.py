@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from jaxtyping import Int
 
-from closecast.durable import write_durably
 from closecast.engine.fleet import Progress
 from closecast.errors import ClosecastWarning, ModelError, SettingError, WindowError
 from closecast.evaluation.conformal import Conformal
@@ -417,17 +416,18 @@ class Forecaster:
         Raises:
             ModelError: ``fit`` was not called yet.
         """
-        save(self.model, Path(folder))
-        stamps = [asdict(result) for result in self.leak_tests]
-        text = json.dumps(stamps, indent=2) + "\n"
-        write_durably(Path(folder) / LEAK_TESTS_FILE, text.encode())
+        told: dict[str, object] = {
+            LEAK_TESTS_FILE: [asdict(result) for result in self.leak_tests]
+        }
         if self._checkup is not None:
-            text = json.dumps(self._checkup.to_dict(), indent=2) + "\n"
-            write_durably(Path(folder) / DATA_CHECK_FILE, text.encode())
-        conformal = self.fitted.conformal
-        if conformal is not None:
-            text = json.dumps(conformal.to_dict()) + "\n"
-            write_durably(Path(folder) / CALIBRATION_FILE, text.encode())
+            told[DATA_CHECK_FILE] = self._checkup.to_dict()
+        if self.fitted.conformal is not None:
+            told[CALIBRATION_FILE] = self.fitted.conformal.to_dict()
+        beside = {
+            name: (json.dumps(values, indent=2) + "\n").encode()
+            for name, values in told.items()
+        }
+        save(self.model, Path(folder), beside)
 
     @classmethod
     def load(cls, folder: str | Path) -> "Forecaster":

@@ -39,12 +39,14 @@ def fit_on_disk(
 
     Raises:
         SettingError: A setting is unknown or out of its range.
+        BarsError: A file of the panel is not as it was written.
         WindowError: The panel or its longest series are too short for the blocks.
         TrainingError: The training diverged.
         LeakageError: A forecast could have seen its own answer.
     """
     asked = Settings.of(settings)
     spec = asked.window_spec
+    panel.require_intact()
     split = panel.split(spec, asked.validation_start, asked.test_start)
     dates = (str(split.validation_start), str(split.test_start))
     lengths = np.diff(panel.offsets)

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from closecast import __version__
-from closecast.durable import write_durably
+from closecast.durable import flush_folder, flush_tree, write_durably
 from closecast.errors import IntegrityError, ModelError, SettingError
 from closecast.serving import shelf_log
 from closecast.serving.shelf_log import Entry
@@ -127,7 +127,9 @@ class Shelf:
             manifest = _manifest_of(made, number, reason, Path(source).resolve().name)
             content = (json.dumps(manifest, indent=2) + "\n").encode()
             write_durably(made / MANIFEST, content)
+            flush_tree(made)
             made.replace(self._folder(number))
+            flush_folder(made.parent)
             _log(self, entries, "add", number, reason, _sha256(content))
         return Version(number=number, folder=self._folder(number), manifest=manifest)
 

@@ -1,11 +1,10 @@
 """The shelf's log: what was put on it, promoted and rolled back, when and why.
 
 One JSON object a line, appended and flushed. Each line holds the SHA-256 of the line
-before it, so that a line that was changed, dropped or slipped in is seen.
+before it and its own, so that a line that was changed, dropped or slipped in is seen.
 """
 
 import hashlib
-import json
 import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -13,6 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
+from closecast.durable import flush_folder, sealed, unsealed
 from closecast.errors import IntegrityError
 
 Action = Literal["add", "promote", "rollback"]
@@ -44,14 +44,14 @@ class Entry:
     previous: str
 
     @property
-    def line(self) -> str:
-        """The line, without its end."""
-        return json.dumps(asdict(self), ensure_ascii=False, separators=(",", ":"))
+    def line(self) -> bytes:
+        """The line, sealed, without its end."""
+        return sealed(asdict(self))
 
     @property
     def sha256(self) -> str:
         """SHA-256 of the line."""
-        return hashlib.sha256(self.line.encode()).hexdigest()
+        return hashlib.sha256(self.line).hexdigest()
 
 
 def read(path: Path) -> list[Entry]:
@@ -69,8 +69,11 @@ def read(path: Path) -> list[Entry]:
     """  # noqa: DOC501  _damaged gives an IntegrityError
     if not path.exists():
         return []
+    *lines, rest = path.read_bytes().split(b"\n")
+    if unsealed(rest[:-1]) is not None:  # whole, but for the end of the line
+        lines.append(rest)
     entries: list[Entry] = []
-    for line in _whole_lines(path.read_bytes()):
+    for line in lines:
         entry = _parsed(line, path, len(entries) + 1)
         expected = entries[-1].sha256 if entries else START
         if entry.previous != expected or entry.number != len(entries) + 1:
@@ -111,14 +114,11 @@ def append(
     )
     with path.open("a+b") as file:
         file.truncate(_whole_length(path))
-        file.write(entry.line.encode() + b"\n")
+        file.write(entry.line + b"\n")
         file.flush()
         os.fsync(file.fileno())
+    flush_folder(path.parent)
     return entry
-
-
-def _whole_lines(content: bytes) -> list[bytes]:
-    return content.split(b"\n")[:-1]
 
 
 def _whole_length(path: Path) -> int:
@@ -126,13 +126,10 @@ def _whole_length(path: Path) -> int:
 
 
 def _parsed(line: bytes, path: Path, number: int) -> Entry:
-    try:
-        entry = Entry(**json.loads(line))
-    except (ValueError, TypeError) as error:
-        raise _damaged(path, number) from error
-    if entry.line.encode() != line:
+    values = unsealed(line)
+    if values is None:
         raise _damaged(path, number)
-    return entry
+    return Entry(**values)
 
 
 def _damaged(path: Path, number: int) -> IntegrityError:

@@ -1,8 +1,9 @@
 """A trained model as a folder: safetensors and JSON, checked before it is believed.
 
 ``model.safetensors`` holds the weights, ``metrics.jsonl`` one line an epoch and
-``model.json`` the rest with the SHA-256 of all three. The networks of further seeds
-lie as folders of the same kind in ``siblings/``. Nothing is ever unpickled.
+``model.json`` the rest with the SHA-256 of all three and of what was saved beside them.
+The networks of further seeds lie as folders of the same kind in ``siblings/``. Nothing
+is ever unpickled.
 """
 
 import hashlib
@@ -11,13 +12,14 @@ import platform
 from collections.abc import Mapping
 from importlib import metadata
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 
 from closecast.durable import stage, write_durably
 from closecast.engine.fleet import LearningCurve
-from closecast.errors import ModelError, SettingError
+from closecast.errors import ClosecastError, ModelError, SettingError
 from closecast.models.config import Weights, weight_shapes
 from closecast.training.model import TrainedModel
 from closecast.training.settings import Settings
@@ -25,11 +27,15 @@ from closecast.training.settings import Settings
 FORMAT, ENSEMBLE_FORMAT = 1, 2
 """One network, and one with siblings: an older version refuses the second."""
 
-SIBLINGS = "siblings"
+SIBLINGS, BESIDE = "siblings", "beside"
 WEIGHTS, METRICS, MODEL = "model.safetensors", "metrics.jsonl", "model.json"
 
 
-def save(model: TrainedModel, folder: Path | str) -> Path:
+def save(
+    model: TrainedModel,
+    folder: Path | str,
+    beside: Mapping[str, bytes] = MappingProxyType({}),
+) -> Path:
     """Write a model into a folder.
 
     Each file is written beside its place, flushed to the disk and renamed, and
@@ -38,6 +44,7 @@ def save(model: TrainedModel, folder: Path | str) -> Path:
     Args:
         model: The model.
         folder: Where to; made if it is not there.
+        beside: Further files that belong to the model, by name.
 
     Returns:
         The folder.
@@ -58,11 +65,12 @@ def save(model: TrainedModel, folder: Path | str) -> Path:
                 for sibling in model.siblings
             )
         }
+    if beside:
+        document[BESIDE] = {name: _sha256(beside[name]) for name in sorted(beside)}
     document["sha256"] = _sha256(_canonical(document))
-    text = json.dumps(document, indent=2, allow_nan=False) + "\n"
-    stage(folder / WEIGHTS, weights)
-    stage(folder / METRICS, metrics)
-    write_durably(folder / MODEL, text.encode())
+    for name, content in {WEIGHTS: weights, METRICS: metrics, **beside}.items():
+        stage(folder / name, content)
+    write_durably(folder / MODEL, _text(document))
     return folder
 
 
@@ -77,11 +85,25 @@ def load(folder: Path | str) -> TrainedModel:
 
     Raises:
         ModelError: A file is missing or damaged, or of another format.
-    """
-    from safetensors.numpy import load as from_bytes
-
+    """  # noqa: DOC501  a ClosecastError here is a ModelError
     folder = Path(folder)
     document = _read_document(folder)
+    try:
+        return _loaded(folder, document)
+    except ClosecastError:
+        raise
+    except (LookupError, TypeError, ValueError, AttributeError) as error:
+        raise ModelError(
+            f"Expected a model's record, got one that lacks or mistakes a part "
+            f"({folder / MODEL}: {error!r}). Train the model again."
+        ) from error
+
+
+def _loaded(folder: Path, document: Mapping[str, Any]) -> TrainedModel:
+    from safetensors.numpy import load as from_bytes
+
+    for name, stated in document.get(BESIDE, {}).items():
+        _read_checked(folder / _plain_name(name, folder), stated)
     weights = _read_checked(folder / WEIGHTS, document["weights_sha256"])
     metrics = _read_checked(folder / METRICS, document["metrics_sha256"])
     try:
@@ -107,7 +129,7 @@ def load(folder: Path | str) -> TrainedModel:
 
 def _siblings(folder: Path, sha256: Mapping[str, str]) -> tuple[TrainedModel, ...]:
     for name, stated in sha256.items():
-        _read_checked(folder / name / MODEL, stated)
+        _read_checked(folder / _plain_name(name, folder) / MODEL, stated)
     return tuple(load(folder / name) for name in sha256)
 
 
@@ -155,6 +177,8 @@ def _metrics_bytes(curve: LearningCurve) -> bytes:
 
 def _curve(metrics: bytes, best_epoch: int) -> LearningCurve:
     epochs = [json.loads(line) for line in metrics.decode().splitlines()]
+    if best_epoch not in range(len(epochs) + 1):
+        raise ValueError(f"best epoch {best_epoch!r} of {len(epochs)}")
     return LearningCurve(
         train_loss=tuple(epoch["train_loss"] for epoch in epochs),
         validation_loss=tuple(epoch["validation_loss"] for epoch in epochs),
@@ -169,14 +193,17 @@ def _read_document(folder: Path) -> dict[str, Any]:
         document = json.loads(content)
     except ValueError as error:  # not JSON, or not UTF-8
         raise _damaged(path) from error
-    stated = document.pop("sha256", None) if isinstance(document, dict) else None
+    stated = document.get("sha256") if isinstance(document, dict) else None
+    if stated is None or _text(document) != content:
+        raise _damaged(path)
+    del document["sha256"]
     if stated != _sha256(_canonical(document)):
         raise _damaged(path)
-    if document["format"] not in {FORMAT, ENSEMBLE_FORMAT}:
+    if document.get("format") not in (FORMAT, ENSEMBLE_FORMAT):
         raise ModelError(
             f"Expected a model of format {FORMAT} or {ENSEMBLE_FORMAT}, got "
-            f"{document['format']} ({path}). Use the version of closecast that wrote "
-            "it."
+            f"{document.get('format')} ({path}). Use the version of closecast that "
+            "wrote it."
         )
     return dict(document)
 
@@ -209,11 +236,25 @@ def _read(path: Path) -> bytes:
         ) from error
 
 
+def _plain_name(name: str, folder: Path) -> str:
+    # A model that a stranger made names files of its own folder alone.
+    if not name or Path(name).name != name:
+        raise ModelError(
+            f"Expected the name of a file in the model's folder, got {name!r} "
+            f"({folder}). Do not use this model."
+        )
+    return name
+
+
 def _damaged(path: Path) -> ModelError:
     return ModelError(
         f"Expected a file as it was saved, got another content ({path}). "
         "Restore it or train the model again."
     )
+
+
+def _text(document: Mapping[str, Any]) -> bytes:
+    return (json.dumps(document, indent=2) + "\n").encode()
 
 
 def _canonical(document: object) -> bytes:

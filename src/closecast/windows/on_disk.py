@@ -3,28 +3,28 @@
 The tables are those of ``WindowData``, with the bars beside them; memory is what the
 system keeps of the files, and it can let go of it. Nothing is repaired or checked
 again here: what is written comes from ``Bars``, which is valid by construction.
+``require_intact`` holds each file against its SHA-256, before a training believes it.
 """
 
 import hashlib
-import json
 import os
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import Any
 
 import numpy as np
 from jaxtyping import Int, Shaped
 
-from closecast.durable import write_durably
+from closecast.durable import sealed, unsealed, write_durably
 from closecast.errors import BarsError
 from closecast.market.bars import COLUMNS, Bars
 from closecast.windows.scaling import FEATURES, WindowData, log_table, volatility
 from closecast.windows.spec import WindowSpec
 from closecast.windows.split import Cuts, Split, in_blocks, resolve_dates
 
-FORMAT = 1
+FORMAT = 2
 DOCUMENT = "panel.json"
 
 TABLES = {
@@ -48,12 +48,14 @@ class DiskPanel:
         symbols: Names, in the order that they were written.
         offsets: Rows ``offsets[i]:offsets[i + 1]`` belong to symbol i.
         fingerprint: SHA-256 of the content, the same for any parts it came in.
+        sha256: Of each file, by its name.
     """
 
     folder: Path
     symbols: tuple[str, ...]
     offsets: Int[np.ndarray, " symbol_plus_one"]
     fingerprint: str
+    sha256: Mapping[str, str]
 
     @classmethod
     def open(cls, folder: Path | str) -> "DiskPanel":
@@ -70,13 +72,14 @@ class DiskPanel:
         """
         folder = Path(folder)
         try:
-            document = json.loads((folder / DOCUMENT).read_bytes())
+            document = _read_document(folder)
             version = document["format"]
             panel = cls(
                 folder=folder,
                 symbols=tuple(document["symbols"]),
                 offsets=np.asarray(document["offsets"], np.int64),
                 fingerprint=document["fingerprint"],
+                sha256=document["tables"],
             )
             whole = panel._sizes() == {
                 name: (folder / name).stat().st_size for name in panel._sizes()
@@ -95,6 +98,21 @@ class DiskPanel:
 
     def __len__(self) -> int:
         return int(self.offsets[-1])
+
+    def require_intact(self) -> None:
+        """Read every file once and hold it against its SHA-256.
+
+        Raises:
+            BarsError: A file is not as it was written.
+        """
+        for name, stated in self.sha256.items():
+            with (self.folder / name).open("rb") as file:
+                found = hashlib.file_digest(file, "sha256").hexdigest()
+            if found != stated:
+                raise BarsError(
+                    f"Expected the bytes that were written, got others "
+                    f"({self.folder / name}). Write the panel again."
+                )
 
     @property
     def dates(self) -> Shaped[np.ndarray, " row"]:
@@ -239,7 +257,7 @@ def write_panel(folder: Path | str, parts: Iterable[Bars]) -> DiskPanel:
     folder.mkdir(parents=True, exist_ok=True)
     (folder / DOCUMENT).unlink(missing_ok=True)  # until all is there, nothing is
     counts: dict[str, int] = {}
-    digest = hashlib.sha256()
+    digest, sums = hashlib.sha256(), {name: hashlib.sha256() for name in TABLES}
     with ExitStack() as opened:
         files = [opened.enter_context((folder / name).open("wb")) for name in TABLES]
         for part in parts:
@@ -247,7 +265,11 @@ def write_panel(folder: Path | str, parts: Iterable[Bars]) -> DiskPanel:
                 _refuse_twin(symbol, counts)
                 counts[symbol] = end - start
                 digest.update(_fingerprint(part, symbol, start, end))
-            _append(files, part)
+            for file, own, table in zip(
+                files, sums.values(), _tables(part), strict=True
+            ):
+                file.write(table)
+                own.update(table)
         for file in files:
             file.flush()
             os.fsync(file.fileno())
@@ -260,9 +282,17 @@ def write_panel(folder: Path | str, parts: Iterable[Bars]) -> DiskPanel:
         "symbols": list(counts),
         "offsets": [0, *np.cumsum(list(counts.values())).tolist()],
         "fingerprint": digest.hexdigest(),
+        "tables": {name: own.hexdigest() for name, own in sums.items()},
     }
-    write_durably(folder / DOCUMENT, json.dumps(document).encode())
+    write_durably(folder / DOCUMENT, sealed(document))
     return DiskPanel.open(folder)
+
+
+def _read_document(folder: Path) -> dict[str, Any]:
+    document = unsealed((folder / DOCUMENT).read_bytes())
+    if document is None:
+        raise ValueError(f"{DOCUMENT} is not as it was written")
+    return document
 
 
 def _refuse_twin(symbol: str, known: Collection[str]) -> None:
@@ -273,15 +303,14 @@ def _refuse_twin(symbol: str, known: Collection[str]) -> None:
         )
 
 
-def _append(files: Sequence[IO[bytes]], part: Bars) -> None:
-    tables = (
+def _tables(part: Bars) -> Iterator[memoryview]:
+    for table in (
         part.values,
         log_table(part),
         volatility(part),
         part.dates.astype("datetime64[D]").astype(np.int64),
-    )
-    for file, table in zip(files, tables, strict=True):
-        file.write(np.ascontiguousarray(table).data)
+    ):
+        yield np.ascontiguousarray(table).data.cast("B")
 
 
 def _fingerprint(part: Bars, symbol: str, start: int, end: int) -> bytes:

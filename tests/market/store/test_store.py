@@ -2,9 +2,11 @@
 
 import datetime as dt
 import json
+import sqlite3
 import subprocess
 import sys
 import time
+from contextlib import closing
 from dataclasses import replace
 
 import duckdb
@@ -434,6 +436,80 @@ class TestFiles:
 
         with pytest.raises(StoreError, match=message):
             store.read()
+
+    @pytest.mark.parametrize("compacted", [False, True])
+    def test_a_flipped_bit_of_a_footer_is_not_read(self, store, compacted):
+        """The end of a Parquet file says where what lies, and the manifest holds it."""
+        store.append(BARS, source="test")
+        if compacted:
+            store.compact()
+        path = store.files()[0]
+        whole = path.read_bytes()
+        length = int.from_bytes(whole[-8:-4], "little") + 8
+
+        for back in range(1, length + 1, 7):
+            flipped = bytearray(whole)
+            flipped[-back] ^= 1
+            path.write_bytes(flipped)
+            with pytest.raises(StoreError, match="a whole file, got other bytes"):
+                Store(store.path).read()
+
+    @pytest.mark.parametrize(
+        ("statement", "found"),
+        [
+            ("UPDATE batches SET source = 'another'", "Expected the batches"),
+            ("UPDATE batches SET fetched_at = '2012-p1-02'", "no date in it"),
+            ("DELETE FROM conflicts", "Expected the batches"),
+            ("UPDATE adjustments SET price_factor = 0.25", "other factors"),
+        ],
+    )
+    def test_other_origins_are_found(self, store, statement, found):
+        """Where rows came from is held by the manifest, conflicts too."""
+        store.append(part(BARS, 0, 60), source="first")
+        store.refresh(times(part(BARS, 40, 61), 0.5, 2.0), source="split")
+        changed = shifted(part(BARS, 0, 61), "W00", 50, 0.01)
+        assert store.refresh(changed, source="other").conflicts
+        assert store.verify() == ()
+        with closing(sqlite3.connect(store.path / "metadata.sqlite")) as base, base:
+            base.execute(statement)
+
+        (wrong,) = Store(store.path).verify()
+
+        assert found in wrong
+
+    def test_other_factors_are_not_read(self, store):
+        """An adjusted series is refused where its factors were changed."""
+        store.append(part(BARS, 0, 60), source="first")
+        store.refresh(times(part(BARS, 40, 61), 0.5, 2.0), source="split")
+        with closing(sqlite3.connect(store.path / "metadata.sqlite")) as base, base:
+            base.execute("UPDATE adjustments SET price_factor = 0.25")
+
+        with pytest.raises(StoreError, match="other factors than were written"):
+            Store(store.path).read()
+
+    def test_a_store_of_before_origins_were_kept(self, store, monkeypatch):
+        """It is whole without them, and gains them by the next batch."""
+        with monkeypatch.context() as before:
+            before.setattr(Store, "_provenance", lambda *_: "")
+            store.append(part(BARS, 0, 60), source="first")
+        assert store.verify() == ()
+        store.append(part(BARS, 60, 61), source="second")
+        assert store.verify() == ()
+        with closing(sqlite3.connect(store.path / "metadata.sqlite")) as base, base:
+            base.execute("UPDATE batches SET source = 'another' WHERE batch = 1")
+
+        assert "Expected the batches" in Store(store.path).verify()[0]
+
+    def test_a_damaged_tail_is_made_again(self, store):
+        """The newest sessions at hand end in their hash; others are not believed."""
+        store.append(BARS, source="test")
+        (path,) = (store.path / "cache").glob("tail-*")
+        content = bytearray(path.read_bytes())
+        content[len(content) // 2] ^= 1
+        path.write_bytes(content)
+
+        assert Store(store.path).last(30).fingerprint == part(BARS, 60, 90).fingerprint
+        assert path.read_bytes() != content
 
     def test_a_missing_file(self, store):
         """A file that somebody deleted is named."""

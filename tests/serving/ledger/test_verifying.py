@@ -68,6 +68,8 @@ def test_the_database_refuses_changes(filled: Ledger, verb: str):
         ("DELETE FROM forecasts", r"^The end is missing: a receipt names row 6"),
         ("UPDATE scores SET crps = crps / 2 WHERE step = 1",
          r"^Score of row 1, step 1, is"),
+        ("UPDATE scores SET pit = pit / 2 WHERE step = 1", r"^PIT of row 1, step 1"),
+        ("UPDATE scores SET in_80 = NOT in_80", r"^Hits of row 1, step 1, are not"),
     ],
 )  # fmt: skip
 def test_tampering_is_seen(filled: Ledger, statement: str, found: str):
@@ -136,3 +138,22 @@ def test_many_broken_rows_are_counted(filled: Ledger):
 
     assert len([one for one in wrong if "was changed" in one]) == 5
     assert "13 more rows are broken." in wrong
+
+
+def test_a_row_that_is_no_row_is_refused(filled: Ledger):
+    """A date that a flipped bit spoiled is one sentence."""
+    tamper(filled, "UPDATE forecasts SET as_of = '2013-02-01T22800:00Z'")
+
+    with pytest.raises(LedgerError, match="rows as they were written, got Invalid"):
+        filled.verify()
+
+
+@pytest.mark.parametrize("flipped", [-1, -9, 5])
+def test_a_flipped_byte_of_the_receipts_is_refused(filled: Ledger, flipped: int):
+    """Also the end of the last line, which a crash could have cut off."""
+    content = bytearray(filled.receipts.read_bytes())
+    content[flipped] ^= 0x80
+    filled.receipts.write_bytes(content)
+
+    with pytest.raises(LedgerError, match="a receipt a line"):
+        filled.verify()

@@ -1,9 +1,10 @@
 """Arrays that can be made again: the newest sessions, and the whole panel.
 
 Mapped into memory and named by the content hash, so that a cache of another content
-is never read. It gets its name when it is whole.
+is never read. It gets its name when it is whole. The tail ends in its own SHA-256.
 """
 
+import hashlib
 import shutil
 from io import BytesIO
 from pathlib import Path
@@ -56,6 +57,7 @@ def save_tail(path: Path, rows: Rows) -> None:
     path.parent.mkdir(exist_ok=True)
     content = BytesIO()
     np.save(content, table)
+    content.write(hashlib.sha256(content.getbuffer()).digest())
     durable.stage(path, content.getbuffer())
 
 
@@ -70,6 +72,10 @@ def load_tail(path: Path, names: Shaped[np.ndarray, " name"]) -> Rows | None:
         The rows; None if they are not there, or not whole.
     """
     try:
+        content = np.memmap(path, np.uint8, "r").data
+        end = len(content) - hashlib.sha256().digest_size
+        if hashlib.sha256(content[:end]).digest() != content[end:]:
+            return None
         table = np.load(path, mmap_mode="r")
         return Rows(names=names, **{name: table[name] for name in _ROW.names or ()})
     except (OSError, ValueError, IndexError):  # a cache is made again

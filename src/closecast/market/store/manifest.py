@@ -28,6 +28,8 @@ class Manifest:
         files: Parquet files of rows.
         symbols: Name of the file with the table of symbols; empty without one.
         symbols_sha256: Of its bytes.
+        provenance: Hash of where all rows came from, see ``Metadata.provenance``;
+            empty in a store of before it was kept.
     """
 
     generation: int = 0
@@ -35,6 +37,7 @@ class Manifest:
     files: tuple[FileEntry, ...] = ()
     symbols: str = ""
     symbols_sha256: str = ""
+    provenance: str = ""
 
     @property
     def rows(self) -> int:
@@ -81,7 +84,9 @@ def load(folder: Path) -> Manifest:
         known = document.pop("format")
     except (ValueError, KeyError, AttributeError) as error:
         raise damaged(path, "no manifest of a store") from error
-    if hashlib.sha256(_canonical({"format": known, **document})).hexdigest() != claimed:
+    unsigned = {"format": known, **document}
+    whole = _canonical({**unsigned, "sha256": claimed}) == content
+    if not whole or hashlib.sha256(_canonical(unsigned)).hexdigest() != claimed:
         raise damaged(path, "other bytes than those that were written")
     if known != FORMAT:
         raise StoreError(

@@ -2,19 +2,22 @@
 
 A batch is written here before the manifest is swapped. What belongs to a generation
 beyond the manifest's was never committed: readers do not see it and the next batch
-removes it.
+removes it. The manifest holds a hash of all that is committed, chained batch by batch.
 """
 
 import datetime as dt
+import hashlib
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import astuple, dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from closecast.market.store.parquet import damaged
 
 NAME = "metadata.sqlite"
+T = TypeVar("T")
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS batches (
@@ -152,8 +155,8 @@ class Metadata:
                 batch=row[0],
                 kind=row[1],
                 source=row[2],
-                fetched_at=dt.datetime.fromisoformat(row[3]),
-                final_before=dt.date.fromisoformat(row[4]),
+                fetched_at=self._read(dt.datetime.fromisoformat, row[3]),
+                final_before=self._read(dt.date.fromisoformat, row[4]),
                 added=row[5],
                 replaced=row[6],
             )
@@ -182,7 +185,7 @@ class Metadata:
         return tuple(
             Adjustment(
                 symbol=name,
-                date=dt.date.fromisoformat(date),
+                date=self._read(dt.date.fromisoformat, date),
                 price_factor=price,
                 volume_factor=volume,
             )
@@ -201,13 +204,38 @@ class Metadata:
             Oldest first.
         """
         return tuple(
-            Conflict(symbol=symbol, date=dt.date.fromisoformat(date), what=what)
+            Conflict(
+                symbol=symbol,
+                date=self._read(dt.date.fromisoformat, date),
+                what=what,
+            )
             for symbol, date, what in self._select(
                 "SELECT symbol, date, what FROM conflicts WHERE batch <= ? "
                 "ORDER BY batch, symbol, date",
                 (generation,),
             )
         )
+
+    def provenance(self, generation: int, after: int = 0, before: str = "") -> str:
+        """Hash all that is committed, or what came after a batch.
+
+        Args:
+            generation: The manifest's.
+            after: Batches beyond this one only.
+            before: Their hash up to that batch.
+
+        Returns:
+            SHA-256 in hexadecimal.
+        """
+        chained = before
+        for number in range(after + 1, generation + 1):
+            link = hashlib.sha256(chained.encode())
+            for table in ("batches", "adjustments", "conflicts"):
+                query = f"SELECT * FROM {table} WHERE batch = ?"  # noqa: S608
+                rows = self._select(query, (number,))
+                link.update(repr(sorted(rows)).encode())
+            chained = link.hexdigest()
+        return chained
 
     def check(self) -> list[str]:
         """Let SQLite examine its file.
@@ -217,6 +245,12 @@ class Metadata:
         """
         found = [str(row[0]) for row in self._select("PRAGMA integrity_check", ())]
         return [] if found == ["ok"] else found
+
+    def _read(self, how: Callable[[str], T], text: str) -> T:
+        try:
+            return how(text)
+        except (ValueError, TypeError) as error:
+            raise damaged(self.folder / NAME, f"no date in it ({text!r})") from error
 
     def _select(self, query: str, values: tuple[object, ...]) -> list[tuple]:  # type: ignore[type-arg]
         if not (self.folder / NAME).exists():
@@ -232,7 +266,7 @@ class Metadata:
                 base.execute("PRAGMA journal_mode = WAL")
                 base.execute("PRAGMA synchronous = FULL")
                 yield base
-        except sqlite3.DatabaseError as error:
+        except (sqlite3.DatabaseError, ValueError) as error:  # or a text is no UTF-8
             raise damaged(path, f"one that SQLite refuses ({error})") from error
 
 

@@ -5,6 +5,7 @@ float32 loses cents above a few ten thousand.
 """
 
 import hashlib
+import os
 import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -44,6 +45,8 @@ class FileEntry:
         size: Bytes.
         sha256: Of its bytes.
         groups: Bucket of each row group, ``MIXED`` for rows of any.
+        footer_sha256: Of its end, which says where what lies; pages have checksums of
+            their own. Empty in a file of before it was kept.
     """
 
     name: str
@@ -52,6 +55,7 @@ class FileEntry:
     size: int
     sha256: str
     groups: tuple[int, ...]
+    footer_sha256: str = ""
 
     @property
     def is_small_delta(self) -> bool:
@@ -256,7 +260,26 @@ def _write(
         size=len(content),
         sha256=hashlib.sha256(content).hexdigest(),
         groups=tuple(bucket for bucket, _ in slices),
+        footer_sha256=hashlib.sha256(content[_footer_at(content[-8:]) :]).hexdigest(),
     )
+
+
+def _footer_at(end: bytes | memoryview) -> int:
+    # Counted from the end: the footer, its length and the mark of the format.
+    return -int.from_bytes(end[:4], "little") - 8
+
+
+def _check_footer(path: Path, entry: FileEntry) -> None:
+    if not entry.footer_sha256:
+        return
+    with path.open("rb") as file:
+        file.seek(-8, os.SEEK_END)
+        length = -_footer_at(file.read(8))
+        if length <= entry.size:
+            file.seek(-length, os.SEEK_END)
+            if hashlib.sha256(file.read()).hexdigest() == entry.footer_sha256:
+                return
+    raise damaged(path, "other bytes than those that were written")
 
 
 def _table(rows: Rows, part: slice) -> Any:  # noqa: ANN401
@@ -310,6 +333,7 @@ def _read(
     if buckets is not None and buckets.isdisjoint(entry.groups):
         return nothing()
     try:
+        _check_footer(path, entry)
         with pq.ParquetFile(
             path, read_dictionary=["symbol"], page_checksum_verification=True
         ) as file:

@@ -25,7 +25,7 @@ class Snapshot:
     Attributes:
         folder: The store.
         manifest: What belongs to the state.
-        small: Small deltas that were read already, by name.
+        small: Small deltas, and the tail, that were read already, by name.
     """
 
     folder: Path
@@ -43,7 +43,10 @@ class Snapshot:
     @cached_property
     def adjustments(self) -> tuple[Adjustment, ...]:
         """Factors of all symbols, by symbol and date."""
-        return Metadata(self.folder).adjustments(self.manifest.generation)
+        found = Metadata(self.folder).adjustments(self.manifest.generation)
+        if self.symbols.content_hash(found) != self.manifest.content_hash:
+            raise parquet.damaged(self.folder, "other factors than were written")
+        return found
 
     def adjustments_of(self, names: Iterable[str]) -> list[Adjustment]:
         """Give the factors of some symbols.
@@ -156,7 +159,12 @@ class Snapshot:
     def cached_tail(self) -> Rows | None:
         """Give the newest sessions of each symbol, if they are at hand."""
         place = cache.place(self.folder, "tail", self.manifest.content_hash)
-        return cache.load_tail(place, self.symbols.names)
+        if place.name not in self.small:  # hashed once a state, not once a reading
+            found = cache.load_tail(place, self.symbols.names)
+            if found is None:
+                return None
+            self.small[place.name] = found
+        return self.small[place.name]
 
 
 def _from(

@@ -506,12 +506,18 @@ class Store:
             files=files,
             symbols=name,
             symbols_sha256=sha256,
+            provenance=self._provenance(now, batch.batch),
         )
         manifest.save(self.path, state)
         if tail is not None:
             cache.save_tail(cache.place(self.path, "tail", content_hash), tail)
         cache.drop_others(self.path, content_hash)
         _drop_others(self.path, state)
+
+    def _provenance(self, now: Snapshot, generation: int) -> str:
+        before = now.manifest.provenance
+        after = now.manifest.generation if before else 0
+        return self._metadata.provenance(generation, after, before)
 
     @contextmanager
     def _writing(self) -> Iterator[Snapshot]:

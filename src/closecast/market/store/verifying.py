@@ -45,7 +45,11 @@ def _files(now: Snapshot) -> Iterator[str]:
 
 
 def _content(now: Snapshot) -> Iterator[str]:
-    known = Metadata(now.folder).batches(now.manifest.generation)
+    generation = now.manifest.generation
+    known = Metadata(now.folder).batches(generation)
+    claimed = now.manifest.provenance
+    if claimed and Metadata(now.folder).provenance(generation) != claimed:
+        yield f"Expected the batches that were written, got others ({now.folder})."
     table = empty_table()
     for bucket, rows, _ in now.buckets():
         rows.to_bars()  # every rule of bars

@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from sqlalchemy import Connection, Engine, event
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
-from closecast.errors import LedgerError
+from closecast.errors import ClosecastError, LedgerError
 from closecast.serving.ledger.migrations import SCHEMA
 from closecast.serving.ledger.tables import ledgers
 
@@ -50,10 +50,18 @@ class Database:
             A connection, in a transaction.
 
         Raises:
-            LedgerError: The database does not answer.
-        """
-        with self._told(), self.engine.begin() as connection:
-            yield connection
+            LedgerError: The database does not answer, or what it holds is no row.
+        """  # noqa: DOC501  a ClosecastError is passed on
+        try:
+            with self._told(), self.engine.begin() as connection:
+                yield connection
+        except ClosecastError:
+            raise
+        except ValueError as error:  # no date, no UTF-8: the file was damaged
+            raise LedgerError(
+                f"Expected rows as they were written, got {error} ({self.name}). "
+                "Restore the ledger from a copy."
+            ) from error
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:

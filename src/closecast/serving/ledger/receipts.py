@@ -46,17 +46,25 @@ def read_receipts(path: Path) -> Iterator[Head]:
     """
     if not path.is_file():
         return
-    content = path.read_text(encoding="utf-8")
-    for number, line in enumerate(content.splitlines(keepends=True), start=1):
-        try:
-            values = json.loads(line)
-            yield Head(
-                ledger=values["ledger"], number=values["number"], hash=values["hash"]
-            )
-        except (ValueError, TypeError, KeyError) as error:
-            if not line.endswith("\n"):
-                return
+    *lines, rest = path.read_bytes().split(b"\n")
+    if _receipt(rest) or _receipt(rest[:-1]):  # whole, but for the end of the line
+        lines.append(rest)
+    for number, line in enumerate(lines, start=1):
+        receipt = _receipt(line)
+        if receipt is None:
+            shown = line.decode("utf-8", "replace").strip()[:60]
             raise LedgerError(
-                f"Expected a receipt a line, got {line.strip()[:60]!r} ({path}, line "
-                f"{number}). Restore the file from a copy."
-            ) from error
+                f"Expected a receipt a line, got {shown!r} ({path}, line {number}). "
+                "Restore the file from a copy."
+            )
+        yield receipt
+
+
+def _receipt(line: bytes) -> Head | None:
+    try:
+        values = json.loads(line)
+        return Head(
+            ledger=values["ledger"], number=values["number"], hash=values["hash"]
+        )
+    except (ValueError, TypeError, KeyError):  # no JSON, or none of a receipt
+        return None

@@ -24,7 +24,7 @@ from closecast.windows.scaling import volatility
 TAIL = float(LEVELS[0]) / 2
 """PIT of what lies beyond the outermost level: the middle of that tail."""
 
-NAMED = (0.50, 0.80, 0.95)
+INTERVALS = (0.50, 0.80, 0.95)
 """Central intervals that are scored."""
 
 
@@ -161,7 +161,7 @@ def scores_of(
         return []
     truth = outcome.truth[where, at][:, None]
     steps = one_step(forecast_of(entries), where, at)
-    loss, held = crps(steps, truth)[:, 0], [hits(steps, truth, c) for c in NAMED]
+    loss, held = crps(steps, truth)[:, 0], [hits(steps, truth, c) for c in INTERVALS]
     pits = pit_of(steps, truth)
     return [
         Score(

@@ -4,9 +4,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 
-from closecast.evaluation.scores import crps
+from closecast.evaluation.scores import crps, hits
 from closecast.serving.ledger.chain import Entry, Head, forecast_of, hash_of
-from closecast.serving.ledger.truth import Past, one_step
+from closecast.serving.ledger.truth import INTERVALS, Past, one_step, pit_of
 
 NAMED = 5
 """Broken rows that are named, at most."""
@@ -75,22 +75,36 @@ def broken_scores(past: Iterable[Past]) -> Iterator[str]:
     """
     broken = 0
     for one in past:
-        if not one.scores:
-            continue
-        steps = np.array([score.step for score in one.scores]) - 1
-        truth = np.array([[score.truth] for score in one.scores])
-        forecast = one_step(forecast_of([one.entry]), np.zeros(len(steps), int), steps)
-        again = crps(forecast, truth)[:, 0]
-        for score, value in zip(one.scores, again, strict=True):
-            if abs(score.crps - value) > SAME_SCORE * abs(value):
-                broken += 1
-                if broken <= NAMED:
-                    yield (
-                        f"Score of row {score.number}, step {score.step}, is "
-                        f"{score.crps:.6g} and comes out as {value:.6g}."
-                    )
+        for sentence in _other_scores(one):
+            broken += 1
+            if broken <= NAMED:
+                yield sentence
     if broken > NAMED:
         yield f"{broken - NAMED} more scores are broken."
+
+
+def _other_scores(one: Past) -> Iterator[str]:
+    if not one.scores:
+        return
+    steps = np.array([score.step for score in one.scores]) - 1
+    truth = np.array([[score.truth] for score in one.scores])
+    forecast = one_step(forecast_of([one.entry]), np.zeros(len(steps), int), steps)
+    loss, pits = crps(forecast, truth)[:, 0], pit_of(forecast, truth)
+    held = np.column_stack([hits(forecast, truth, c)[:, 0] for c in INTERVALS])
+    for at, score in enumerate(one.scores):
+        place = f"row {score.number}, step {score.step}"
+        if not _same(score.crps, loss[at]):
+            yield (
+                f"Score of {place}, is {score.crps:.6g}, comes out as {loss[at]:.6g}."
+            )
+        if not _same(score.pit, pits[at]):
+            yield f"PIT of {place}, is {score.pit:.6g} and comes out as {pits[at]:.6g}."
+        if (score.in_50, score.in_80, score.in_95) != tuple(held[at].tolist()):
+            yield f"Hits of {place}, are not those that come out."
+
+
+def _same(stated: float, made: float) -> bool:
+    return abs(stated - made) <= SAME_SCORE * abs(made)
 
 
 def _link(entry: Entry, number: int, previous: str) -> str:
