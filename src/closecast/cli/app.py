@@ -8,6 +8,7 @@ import typer
 from closecast.cli.backtest import backtest
 from closecast.cli.daily import daily
 from closecast.cli.data import app as data_app
+from closecast.cli.doctor import doctor
 from closecast.cli.engine import engine
 from closecast.cli.export import export
 from closecast.cli.lab import lab
@@ -46,7 +47,6 @@ app = typer.Typer(
     name="closecast",
     help="Forecast closing prices with LSTMs, and know how far to trust them.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
 )
 app.command()(with_settings(with_hints(backtest)))
@@ -61,6 +61,7 @@ app.command("range-test")(with_settings(with_hints(range_test), NOT_SET))
 app.command()(with_hints(verify))
 app.command()(compare)
 app.command()(engine)
+app.command()(with_hints(doctor))
 app.command()(export)
 app.command()(daily)
 app.add_typer(ledger_app, name="ledger", help="Look at recorded forecasts.")

@@ -53,11 +53,34 @@ def check(
     """List everything that is wrong or odd in price files, by row and date.
 
     Exit code 0: no errors, warnings perhaps. 1: errors, the file cannot be used.
-    """  # noqa: DOC501
-    from closecast.market.doctor import examine
-
+    """
     for target in filter(None, (out, repair)):
         require_writable(target)
+    check_files(files, hints, as_json=json, out=out, repair=repair)
+
+
+def check_files(
+    files: list[str],
+    hints: "Hints",
+    *,
+    as_json: bool,
+    out: Path | None = None,
+    repair: Path | None = None,
+) -> None:
+    """Examine price files and say what is wrong.
+
+    Args:
+        files: Files, folders, symbols of the store, or the sample.
+        hints: What the files cannot say of themselves.
+        as_json: Whether to print JSON.
+        out: Where a page with the worst spots goes.
+        repair: Where repaired prices go.
+
+    Raises:
+        Exit: Always: 1 where a file cannot be used, else 0.
+    """
+    from closecast.market.doctor import examine
+
     with file_progress("checking") as on_file:
         examined = [examine(file, hints=hints, on_file=on_file) for file in files]
     findings = [finding for one in examined for finding in one.findings]
@@ -66,7 +89,7 @@ def check(
     if repair is not None:
         _write_repaired(repair, files, hints)
     checked = sum(one.files for one in examined)
-    if json:
+    if as_json:
         _print_json(files, findings, checked)
     else:
         _print_table(findings)
