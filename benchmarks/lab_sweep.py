@@ -1,8 +1,12 @@
-"""The lab's sweep: 3 learning rates x 3 depths x 20 epochs over 3,486 windows.
+r"""The lab's sweep beside a plain loop, what is not training, and a fleet of many.
 
-Times the whole sweep, how much of it is not training, and the same nine networks in a
-plain PyTorch loop over windows that are cut beforehand: one thread each, malloc tuned
-for both. Prices are simulated, since only their number matters here.
+3 learning rates x 3 depths x 20 epochs over 3,486 windows: the whole sweep with its
+verdict, in CPU time on one core and in wall time on all, and the same nine networks in
+a plain PyTorch loop over windows that are cut beforehand, one thread, malloc tuned for
+both. What is not training is parted into judging and the experiment layer. Then 128
+members beside 128 / cores times the kernel time of one. Prices are simulated, since
+only their number matters here. Some 2 minutes on two cores that have nothing else to
+do.
 
     python benchmarks/lab_sweep.py --out benchmarks/results/lab_sweep.json
 """
@@ -10,18 +14,25 @@ for both. Prices are simulated, since only their number matters here.
 import argparse
 import itertools
 import json
-import resource
+import os
 import tempfile
-import time
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from time import perf_counter, process_time
+from typing import Any
 
 import torch
 from machine import machine
+from threadpoolctl import threadpool_limits
 
+from closecast.engine.fleet import Member, OptimizerConfig
+from closecast.engine.native.engine import NativeEngine, cores
 from closecast.engine.torch.engine import _settled_torch
 from closecast.engine.torch.panel import ResidentPanel
-from closecast.experiments import members as room
+from closecast.experiments import fitted, members, winner
+from closecast.experiments.forecaster import Forecaster
 from closecast.experiments.sweep import sweep
 from closecast.models.config import NetworkConfig
 from closecast.models.lstm import StackedLSTM, loss
@@ -29,17 +40,16 @@ from closecast.testing import random_walk
 from closecast.windows import WindowData, WindowSpec, split_by_date
 
 RATES, DEPTHS = (1e-3, 1e-4, 1e-5), (1, 2, 3)
+GRID = {"learning_rate": RATES, "num_layers": DEPTHS}
 BARS = 5000  # so that the training block has 3,486 windows
 
 
 def clock(work: Callable[[], object]) -> dict[str, float]:
     """Give the wall and CPU seconds of some work."""
-    before, start = resource.getrusage(resource.RUSAGE_SELF), time.perf_counter()
+    before = process_time(), perf_counter()
     work()
-    wall = time.perf_counter() - start
-    after = resource.getrusage(resource.RUSAGE_SELF)
-    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    return {"wall_s": round(wall, 2), "cpu_s": round(cpu, 2)}
+    cpu, wall = process_time() - before[0], perf_counter() - before[1]
+    return {"wall_s": round(wall, 3), "cpu_s": round(cpu, 3)}
 
 
 def plain_loop(epochs: int) -> None:
@@ -75,43 +85,152 @@ def train_one(network: StackedLSTM, rate: float, cut: dict, epochs: int) -> None
             float(loss("student_t", network(*seen), truth))
 
 
+PARTS = {
+    "training": [(members, "train_each")],
+    "judging": [
+        (members, "_scored"),
+        (fitted.Fitted, "of"),
+        (winner, "ask_luck"),
+        (winner, "baseline_losses"),
+        (Forecaster, "fit_baselines"),
+        (Forecaster, "evaluate"),
+    ],
+}
+"""What the parts of a sweep are called; what is in none of them is the experiment
+layer: fleets, checkpoints, the ledger of trials, files and their sums."""
+
+
+class Stopwatch:
+    """Wall and CPU seconds of the parts of a sweep."""
+
+    def __init__(self) -> None:
+        self.spent: dict[str, Counter[str]] = {}
+        for part, functions in PARTS.items():
+            self.spent[part] = Counter()
+            for home, name in functions:
+                setattr(home, name, self._timed(part, getattr(home, name)))
+
+    def _timed(self, part: str, function: Callable) -> Callable:
+        def timed(*given: Any, **named: Any) -> Any:
+            before = process_time(), perf_counter()
+            found = function(*given, **named)
+            spent = self.spent[part]
+            spent["cpu_s"] += process_time() - before[0]
+            spent["wall_s"] += perf_counter() - before[1]
+            return found
+
+        return timed
+
+    def clock(self, work: Callable[[], object]) -> dict[str, Any]:
+        """Give the seconds of a sweep and of its parts."""
+        for spent in self.spent.values():
+            spent.clear()
+        whole = clock(work)
+        parts = {part: dict(spent) for part, spent in self.spent.items()}
+        parts["experiment layer"] = {
+            unit: whole[unit] - sum(part[unit] for part in parts.values())
+            for unit in whole
+        }
+        return {
+            **whole,
+            **{
+                part: {unit: round(s, 3) for unit, s in spent.items()}
+                for part, spent in parts.items()
+            },
+            "layer_share_of_training": round(
+                parts["experiment layer"]["cpu_s"] / parts["training"]["cpu_s"], 4
+            ),
+        }
+
+
+def run_sweep(folder: str, epochs: int, seeds: int = 1, grid: dict = GRID) -> None:
+    """Sweep into a new run below a folder."""
+    home = Path(tempfile.mkdtemp(dir=folder))
+    sweep(
+        random_walk(1, BARS), grid, seeds=seeds, epochs=epochs, early_stopping=False,
+        out=home / "run", index=home / "index.sqlite",
+    )  # fmt: skip
+
+
+@contextmanager
+def one_core() -> Iterator[None]:
+    """Leave the engine and BLAS one core."""
+    os.environ["OMP_NUM_THREADS"] = "1"
+    try:
+        with threadpool_limits(1):
+            yield
+    finally:
+        del os.environ["OMP_NUM_THREADS"]
+
+
+def kernel_seconds(epochs: int) -> float:
+    """Train one network of the default shape on one core, and nothing besides."""
+    bars, spec = random_walk(1, BARS), WindowSpec(context_length=10, horizon=5)
+    split = split_by_date(bars, spec)
+    member = Member(
+        name="alone", network=NetworkConfig(), train=split.train,
+        validation=split.validation,
+        optimizer=OptimizerConfig(epochs=epochs, early_stopping=False),
+    )  # fmt: skip
+    engine, data = NativeEngine(threads=1), WindowData.of(bars, spec)
+    return clock(lambda: engine.train(data, [member]))["wall_s"]
+
+
+def fleet(
+    folder: str, stopwatch: Stopwatch, members: int, epochs: int
+) -> dict[str, Any]:
+    """Hold many members against as many times one member's kernel time."""
+    before = kernel_seconds(epochs)
+    grid = {"learning_rate": (1e-3, 1e-4)}
+    spent = stopwatch.clock(lambda: run_sweep(folder, epochs, members // 2, grid))
+    kernel = (before + kernel_seconds(epochs)) / 2
+    ideal = members / cores() * kernel
+    trained = spent["training"]["wall_s"]
+    return {
+        "members": members,
+        "epochs": epochs,
+        "kernel_s_of_one_member": round(kernel, 3),
+        "members_times_kernel_by_cores_s": round(ideal, 2),
+        "training_wall_s": trained,
+        "training_over_ideal": round(trained / ideal, 3),
+        "whole_sweep": spent,
+    }
+
+
+def lab(folder: str, stopwatch: Stopwatch, epochs: int) -> dict[str, Any]:
+    """Hold the lab's sweep against the plain loop: CPU on one core, wall on all."""
+    plain_loop(1)
+    run_sweep(folder, 1)  # both have loaded what they need
+    with one_core():
+        swept = stopwatch.clock(lambda: run_sweep(folder, epochs))
+    plain = clock(lambda: plain_loop(epochs))
+    every = stopwatch.clock(lambda: run_sweep(folder, epochs))
+    return {
+        "windows": BARS - 1500 - 14,
+        "epochs": epochs,
+        "plain_loop, one core": plain,
+        "sweep, one core": swept,
+        "sweep, all cores": every,
+        "cpu_over_plain": round(swept["cpu_s"] / plain["cpu_s"], 3),
+        "wall_over_plain": round(every["wall_s"] / plain["wall_s"], 3),
+    }
+
+
 def main() -> None:
-    """Measure both and say it."""
+    """Measure and say it."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path)
     parser.add_argument("--epochs", type=int, default=20)
+    parser.add_argument("--members", type=int, default=128)
     arguments = parser.parse_args()
-    training = 0.0
-    train_each = room.train_each
-
-    def timed(*given, **named):
-        nonlocal training
-        start = time.perf_counter()
-        trained = train_each(*given, **named)
-        training += time.perf_counter() - start
-        return trained
-
-    room.train_each = timed
-    bars = random_walk(1, BARS)
-    grid = {"learning_rate": RATES, "num_layers": DEPTHS}
-    plain_loop(1)  # warm both
+    stopwatch = Stopwatch()
+    epochs = max(1, arguments.epochs // 4)
     with tempfile.TemporaryDirectory() as folder:
-        swept = clock(
-            lambda: sweep(
-                bars, grid, seeds=1, epochs=arguments.epochs, early_stopping=False,
-                out=Path(folder) / "run", index=Path(folder) / "index.sqlite",
-            )
-        )  # fmt: skip
-    layer = swept["wall_s"] - training
-    result = {
-        "machine": machine(),
-        "windows": BARS - 1500 - 14,
-        "epochs": arguments.epochs,
-        "sweep": swept,
-        "training_wall_s": round(training, 2),
-        "experiment_layer_share": round(layer / training, 4),
-        "plain_loop": clock(lambda: plain_loop(arguments.epochs)),
-    }
+        result = {
+            "machine": machine(),
+            "lab sweep": lab(folder, stopwatch, arguments.epochs),
+            "fleet": fleet(folder, stopwatch, arguments.members, epochs),
+        }
     text = json.dumps(result, indent=2)
     print(text)
     if arguments.out:

@@ -129,11 +129,12 @@ def test_the_confidence_set_is_that_of_arch(seed):
     assert np.flatnonzero(held).tolist() == sorted(oracle.included)
 
 
-def test_a_draw_is_that_of_arch():
+@pytest.mark.parametrize("block", [1, 7, 45])
+def test_a_draw_is_that_of_arch(block):
     """Totals over the dates that the stationary bootstrap draws."""
     sums = np.random.default_rng(0).normal(size=(90, 3))
-    oracle = StationaryBootstrap(7, sums, seed=SEED)
+    oracle = StationaryBootstrap(block, sums, seed=SEED)
     expected = oracle.apply(lambda drawn: drawn.sum(axis=0), REPETITIONS)
 
-    np.testing.assert_allclose(resample(sums, 7), expected)
-    assert (drawn_counts(90, 7).sum(axis=1) == 90).all()
+    np.testing.assert_allclose(resample(sums, block), expected)
+    assert (drawn_counts(90, block).sum(axis=1) == 90).all()

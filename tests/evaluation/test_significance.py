@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
+from statsmodels.tsa.stattools import diebold_mariano_test
 
 from closecast.evaluation.significance import average_per_date, diebold_mariano
 
@@ -35,6 +36,23 @@ class TestDieboldMariano:
         assert result.statistic == pytest.approx(statistic)
         assert result.p_value == pytest.approx(p_value)
         assert result.mean_difference == pytest.approx(np.mean(loss - other))
+
+    @pytest.mark.parametrize("horizon", [1, 5, 12])
+    def test_agrees_with_statsmodels(self, horizon):
+        """The test as a library of econometrics has it."""
+        loss, other = np.random.default_rng(1).exponential(size=(2, 200))
+        oracle = diebold_mariano_test(
+            np.zeros(200),
+            loss,
+            other,
+            criterion=lambda _, date_loss: date_loss,
+            harvey_adj=True,
+            horizon=horizon,
+        )
+        result = diebold_mariano(loss, other, DATES, horizon)
+
+        assert result.statistic == pytest.approx(oracle.statistic)
+        assert result.p_value == pytest.approx(oracle.pvalue)
 
     def test_copies_of_a_symbol_are_no_evidence(self):
         """Fifty symbols that move as one are worth one."""

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from arch.bootstrap import SPA, StepM
 
-from closecast.evaluation.resampling import SEED, block_length, long_run_variances
+from closecast.evaluation.dependence import long_run_variances
+from closecast.evaluation.resampling import SEED, block_length
 from closecast.evaluation.superiority import REPETITIONS, superiority
 
 

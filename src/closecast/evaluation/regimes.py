@@ -9,11 +9,8 @@ import numpy as np
 from jaxtyping import Float, Int, Shaped
 
 from closecast.evaluation.calibration import TERCILES
-from closecast.evaluation.resampling import (
-    enough_dates,
-    long_run_variance,
-    sum_per_date,
-)
+from closecast.evaluation.dependence import long_run_variance
+from closecast.evaluation.resampling import enough_dates, sum_per_date
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,8 +10,9 @@ from collections.abc import Callable
 from functools import lru_cache
 
 import numpy as np
-from jaxtyping import Bool, Float, Shaped
+from jaxtyping import Bool, Float, Int, Shaped
 
+from closecast.evaluation.dependence import optimal_lengths
 from closecast.evaluation.significance import MIN_DATES, MIN_DATES_PER_STEP
 
 REPETITIONS = 1000
@@ -73,8 +74,6 @@ def block_length(differences: Float[np.ndarray, "date column"], horizon: int) ->
     Source: Politis and White (2004), doi:10.1081/ETC-120028836, with the correction
     of Patton, Politis and White (2009), doi:10.1080/07474930802459016.
     """
-    from arch.bootstrap import optimal_block_length
-
     spread = np.ptp(differences, axis=0)
     moving = differences[:, spread > 1e-12 * np.abs(differences).max(axis=0)]
     lengths = [2.0 * horizon]
@@ -82,8 +81,7 @@ def block_length(differences: Float[np.ndarray, "date column"], horizon: int) ->
         places = np.linspace(0, moving.shape[1] - 1, MOST_SERIES).astype(int)
         moving = moving[:, places]
     if moving.shape[1]:
-        unit = moving / moving.std(axis=0)
-        lengths += optimal_block_length(unit)["stationary"].dropna().tolist()
+        lengths += optimal_lengths(moving / moving.std(axis=0)).tolist()
     most = max(LARGEST_BLOCK_SHARE * len(differences), 1.0)
     return int(np.ceil(min(max(lengths), most)))
 
@@ -118,18 +116,46 @@ def drawn_counts(num_dates: int, block: int) -> Float[np.ndarray, "repetition da
 
     Returns:
         The counts, each row of sum ``num_dates``; not to be written to.
-    """
-    from arch.bootstrap import StationaryBootstrap
 
-    bootstrap = StationaryBootstrap(block, np.arange(num_dates), seed=SEED)
-    counts = np.stack(
-        [
-            np.bincount(drawn, minlength=num_dates).astype(float)
-            for (drawn,), _ in bootstrap.bootstrap(REPETITIONS)
-        ]
-    )
+    Source: as ``resample``; the draws are those of arch's ``StationaryBootstrap``.
+    """
+    first, chance = _draws(num_dates)
+    begins = chance <= 1 / block
+    begins[:, 0] = True
+    counts = _count_dates(begins, first[begins])
     counts.flags.writeable = False
     return counts
+
+
+@lru_cache(maxsize=1)
+def _draws(
+    num_dates: int,
+) -> tuple[
+    Int[np.ndarray, "repetition date"],
+    Float[np.ndarray, "repetition date"],
+]:
+    # Where a block would begin, and the chance that it does: of any length of blocks.
+    random, shape = np.random.default_rng(SEED), (REPETITIONS, num_dates)
+    first, chance = np.empty(shape, np.int32), np.empty(shape)
+    for draw in range(REPETITIONS):
+        first[draw] = random.integers(num_dates, size=num_dates)
+        chance[draw] = random.random(num_dates)
+    return first, chance
+
+
+def _count_dates(
+    begins: Bool[np.ndarray, "repetition date"], first: Int[np.ndarray, " block"]
+) -> Float[np.ndarray, "repetition date"]:
+    # A block adds 1 from its first date on and takes it back after its last; what
+    # runs past the newest date goes on with the oldest.
+    repetitions, num_dates = begins.shape
+    places = np.flatnonzero(begins)
+    length = np.diff(places, append=begins.size)
+    start = places // num_dates * (2 * num_dates + 1) + first
+    steps = np.bincount(start, minlength=repetitions * (2 * num_dates + 1))
+    steps -= np.bincount(start + length, minlength=len(steps))
+    there = np.cumsum(steps.reshape(repetitions, -1), axis=1)
+    return there[:, :num_dates] + there[:, num_dates:-1].astype(float)
 
 
 def interval(
@@ -220,50 +246,3 @@ def _undefeated(
         left, gaps = left[kept], gaps[np.ix_(kept, kept)]
         chance = chance[:, kept][:, :, kept]
     return np.isin(np.arange(len(means)), left)
-
-
-def long_run_variance(
-    values: Float[np.ndarray, "date column"], horizon: int
-) -> Float[np.ndarray, "column column"]:
-    """Estimate the covariance of means of dates that depend on each other.
-
-    Args:
-        values: One row for each date, oldest first.
-        horizon: Step that they belong to, in sessions.
-
-    Returns:
-        The covariance that independent dates would need for means as uncertain as
-        these, by Bartlett's weights.
-
-    Source: Newey and West (1987), doi:10.2307/1913610.
-    """
-    centred, count = values - values.mean(axis=0), len(values)
-    total = centred.T @ centred
-    for lag, weight in _bartlett(count, horizon):
-        crossed = centred[lag:].T @ centred[:-lag]
-        total = total + weight * (crossed + crossed.T)
-    return np.asarray(total / count)
-
-
-def long_run_variances(
-    values: Float[np.ndarray, "date column"], horizon: int
-) -> Float[np.ndarray, " column"]:
-    """Estimate the diagonal of ``long_run_variance``, of any number of columns.
-
-    Args:
-        values: One row for each date, oldest first.
-        horizon: Step that they belong to, in sessions.
-
-    Returns:
-        The variance of each column alone.
-    """
-    centred, count = values - values.mean(axis=0), len(values)
-    total = (centred**2).sum(axis=0)
-    for lag, weight in _bartlett(count, horizon):
-        total = total + 2 * weight * (centred[lag:] * centred[:-lag]).sum(axis=0)
-    return np.asarray(total / count)
-
-
-def _bartlett(count: int, horizon: int) -> list[tuple[int, float]]:
-    lags = min(int(max(horizon - 1, np.ceil(count ** (1 / 3)))), count - 1)
-    return [(lag, 1 - lag / (lags + 1)) for lag in range(1, lags + 1)]

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from closecast.errors import WindowError
 from closecast.evaluation.alarms import raise_alarms
@@ -124,6 +125,15 @@ def score(
         WindowError: The forecasts are not of the same windows, or truth or scale
             cannot be used.
     """
+    with threadpool_limits(1, "blas"):  # the same sums on a machine of any cores
+        return _score(forecasts, truth, scale)
+
+
+def _score(
+    forecasts: Mapping[str, Forecast],
+    truth: Float[np.ndarray, "window horizon"],
+    scale: Float[np.ndarray, " window"],
+) -> Scoreboard:
     _check_windows(forecasts)
     judged = next(iter(forecasts))
     forecast = forecasts[judged]

@@ -11,12 +11,12 @@ from dataclasses import asdict, dataclass
 import numpy as np
 from jaxtyping import Float
 
+from closecast.evaluation.dependence import long_run_variances
 from closecast.evaluation.resampling import (
     CONFIDENCE,
     block_length,
     drawn_counts,
     enough_dates,
-    long_run_variances,
 )
 
 REPETITIONS = 500

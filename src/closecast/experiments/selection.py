@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float, Int, Shaped
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from closecast.durable import write_durably
 from closecast.errors import ModelError
@@ -154,17 +155,18 @@ def ask_luck(
     def series(losses: Mapping[str, DateLosses], score: str) -> Series:
         return {name: getattr(one, score) for name, one in losses.items()}
 
-    return tuple(
-        judge_luck(
-            series(members, score),
-            series(baselines, score),
-            winner=winner,
-            trials=trials,
-            horizon=horizon,
-            score=score,
+    with threadpool_limits(1, "blas"):  # the same sums on a machine of any cores
+        return tuple(
+            judge_luck(
+                series(members, score),
+                series(baselines, score),
+                winner=winner,
+                trials=trials,
+                horizon=horizon,
+                score=score,
+            )
+            for score in BENCHMARKS
         )
-        for score in BENCHMARKS
-    )
 
 
 def write_validation(

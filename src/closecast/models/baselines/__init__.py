@@ -68,7 +68,7 @@ def fit_baselines(
         TrainingError: There are too few training windows to fit a distribution.
         WindowError: The target of a training window is not in the panel.
     """
-    import arch  # noqa: F401  a BLAS is held only if it has been loaded
+    import scipy.linalg  # noqa: F401  a BLAS is held only if it has been loaded
 
     plain = (Zero, Drift, MovingAverage, Historical)
     fits = (fit_theta, fit_ewma_t, fit_har_t, fit_garch_t, fit_gjr_t, fit_ridge)
