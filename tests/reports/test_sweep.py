@@ -107,7 +107,7 @@ def test_pictures_show_two_settings_and_the_third_as_the_winner_has_it(run):
 def test_the_heat_map_holds_means_and_spread(run):
     """As numbers, since colours alone cannot be read."""
     sweep = load_sweep(run)
-    text = draw_heat(plane_of(sweep), words_of("en"))
+    text = draw_heat(plane_of(sweep), words_of("en")).inline()
 
     for one in sweep.combinations:
         if one.values["dropout"] == sweep.forecaster.settings.dropout:
@@ -131,8 +131,8 @@ def test_a_diverged_seed_is_drawn_as_such(run):
         if one.diverged is None
     }
 
-    assert "diverged" in draw_heat(plane, words_of("en"))
-    assert "1 diverged" in draw_curves(plane, curves, words_of("en"))
+    assert "diverged" in draw_heat(plane, words_of("en")).inline()
+    assert "1 diverged" in draw_curves(plane, curves, words_of("en")).inline()
 
 
 def test_the_overfitting_epoch_is_where_validation_stopped_to_fall():

@@ -35,7 +35,7 @@ from closecast.cli.search import search
 from closecast.cli.serve import serve_app
 from closecast.cli.shelf import shelf_app
 from closecast.cli.store import add_to as add_store
-from closecast.cli.sweep import compare, runs_app, sweep
+from closecast.cli.sweep import Pictures, compare, draw_pictures, runs_app, sweep
 from closecast.cli.verify import verify
 
 if TYPE_CHECKING:
@@ -173,15 +173,20 @@ def evaluate(  # noqa: PLR0913, PLR0917  each is an option
 def report(
     run: Annotated[Path, typer.Argument(help="A run folder.")],
     out: Annotated[Path | None, typer.Option(help="Write the page here.")] = None,
+    pictures: Pictures = None,
     language: Language = "en",
     as_json: AsJson = False,
 ) -> None:
-    """Draw report.html of a run again, from its files alone."""
+    """Draw report.html of a run again, from its files alone.
+
+    Pictures as files are drawn of a sweep or a search.
+    """
     from closecast.reports.report import write_report
     from closecast.reports.sweep import is_sweep, write_sweep_report
 
     write = write_sweep_report if is_sweep(run) else write_report
     path = write(run, language=language, out=out)
+    draw_pictures(run, pictures, language)
     if as_json:
         say_json({"report": str(path)})
     else:

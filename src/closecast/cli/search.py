@@ -16,8 +16,10 @@ from closecast.cli.options import (
 )
 from closecast.cli.sweep import (
     IndexFile,
+    Pictures,
     Track,
     TrackingUri,
+    draw_pictures,
     live_progress,
     require_tracking,
     tell_sweep,
@@ -49,6 +51,7 @@ def search(  # noqa: PLR0913, PLR0917  each is an option
     address: Address = None,
     track: Track = None,
     tracking_uri: TrackingUri = None,
+    pictures: Pictures = None,
     language: Language = "en",
     as_json: AsJson = False,
 ) -> None:
@@ -79,4 +82,5 @@ def search(  # noqa: PLR0913, PLR0917  each is an option
             workers=workers,
             **settings,
         )
+    draw_pictures(out, pictures, language)
     tell_sweep(done, out, (track, tracking_uri), language, as_json=as_json)

@@ -45,6 +45,10 @@ TrackingUri = Annotated[
     str | None,
     typer.Option(help="MLflow's tracking URI, or TensorBoard's folder."),
 ]
+Pictures = Annotated[
+    Path | None,
+    typer.Option(metavar="FOLDER", help="Draw the pictures here, as PNG and SVG."),
+]
 RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.")]
 
 runs_app = typer.Typer(help="Look at the runs of this machine.", no_args_is_help=True)
@@ -70,6 +74,7 @@ def sweep(  # noqa: PLR0913  each is an option
     address: Address = None,
     track: Track = None,
     tracking_uri: TrackingUri = None,
+    pictures: Pictures = None,
     as_json: AsJson = False,
 ) -> None:
     """Train every combination of some settings; judge the best one honestly.
@@ -96,7 +101,24 @@ def sweep(  # noqa: PLR0913  each is an option
             workers=workers,
             **settings,
         )
+    draw_pictures(out, pictures, language)
     tell_sweep(done, out, (track, tracking_uri), language, as_json=as_json)
+
+
+def draw_pictures(run: Path, folder: Path | None, language: str) -> None:
+    """Draw a sweep or a search into files, where that is asked for.
+
+    Args:
+        run: Its run folder.
+        folder: Where the files go; None for none.
+        language: Language of their words.
+    """
+    if folder is None:
+        return
+    from closecast.lab.fonts import families
+    from closecast.reports.pictures import write_sweep_pictures
+
+    write_sweep_pictures(run, folder, language=language, families=families())
 
 
 def require_tracking(tracker: str | None, uri: str | None) -> None:

@@ -97,7 +97,7 @@ def optimal_lengths(
     slope = (2 * weight * np.arange(1, lags + 1)[:, None] * covariance).sum(axis=0)
     variance = crossed[0] / count + (2 * weight * covariance).sum(axis=0)
     most = np.ceil(min(3 * np.sqrt(count), count / 3))
-    return np.minimum(np.cbrt(slope**2 / variance**2 * count), most)
+    return np.asarray(np.minimum(np.cbrt(slope**2 / variance**2 * count), most))
 
 
 def _reach(
@@ -108,4 +108,4 @@ def _reach(
     runs = np.lib.stride_tricks.sliding_window_view(small[:-1], in_a_row, axis=0)
     quiet = runs.all(axis=-1)
     first = np.where(quiet.any(axis=0), np.maximum(quiet.argmax(axis=0), 1), most)
-    return np.minimum(2 * first, most).astype(float)
+    return np.asarray(np.minimum(2 * first, most), float)

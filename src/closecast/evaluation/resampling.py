@@ -155,7 +155,7 @@ def _count_dates(
     steps = np.bincount(start, minlength=repetitions * (2 * num_dates + 1))
     steps -= np.bincount(start + length, minlength=len(steps))
     there = np.cumsum(steps.reshape(repetitions, -1), axis=1)
-    return there[:, :num_dates] + there[:, num_dates:-1].astype(float)
+    return np.asarray(there[:, :num_dates] + there[:, num_dates:-1], float)
 
 
 def interval(

@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from closecast.durable import write_durably
 from closecast.errors import SettingError
 from closecast.experiments.grid import MAX_UNASKED, member_name
 from closecast.experiments.members import (
@@ -170,7 +171,8 @@ class _Study:
             _shared_study(JournalStorage(JournalFileBackend(str(draft)))),
             self.study.trials,
         )
-        draft.replace(path)
+        write_durably(path, draft.read_bytes())
+        draft.unlink()
 
     def _ask(self) -> "optuna.trial.Trial":
         number = len(self.study.trials)

@@ -13,6 +13,7 @@ import re
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import matplotlib as mpl
@@ -239,6 +240,26 @@ def canvas(width: float, height: float) -> Iterator[tuple[Figure, Axes]]:
     with mpl.rc_context(DRAWING):
         figure = Figure(figsize=(width, height), layout="constrained")
         yield figure, figure.add_subplot()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Picture:
+    """A figure that may stand in a page, or be a file of its own.
+
+    Attributes:
+        figure: The figure.
+        name: A name that no other figure of the page has.
+        label: What it shows, in words.
+    """
+
+    figure: Figure
+    name: str
+    label: str
+
+    def inline(self) -> Markup:
+        """Turn it into an ``<svg>``; see ``inline``."""
+        with mpl.rc_context(DRAWING):
+            return inline(self.figure, self.name, self.label)
 
 
 def inline(figure: Figure, name: str, label: str) -> Markup:

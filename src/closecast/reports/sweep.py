@@ -34,7 +34,7 @@ from closecast.reports.figures import (
     MUTED,
     RULE,
     WARM,
-    inline,
+    Picture,
 )
 from closecast.reports.language import ENGLISH, Words, words_of
 from closecast.reports.report import environment
@@ -118,7 +118,7 @@ def write_sweep_report(
         SettingError: There is no such language.
     """
     path = out or folder / "report.html"
-    curves, data = _curves(folder), read_json(folder / DATA)
+    curves, data = read_curves(folder), read_json(folder / DATA)
     page = render_sweep(load_sweep(folder), curves, data, language=language)
     path.parent.mkdir(parents=True, exist_ok=True)
     write_durably(path, page.encode())
@@ -161,8 +161,10 @@ def render_sweep(
             tone=tone_of(sweep.verdict),
             clauses=clauses_of(sweep.verdict),
             **({} if search else _grid_pictures(sweep, curves, words)),
-            history=draw_history(sweep, words) if search else None,
-            parallel=draw_parallel(sweep, words) if len(sweep.axes) > 1 else None,
+            history=draw_history(sweep, words).inline() if search else None,
+            parallel=draw_parallel(sweep, words).inline()
+            if len(sweep.axes) > 1
+            else None,
             luck=[_luck_row(one, words) for one in sweep.luck],
             combinations=[_row(one) for one in sweep.combinations[:MAX_ROWS]],
             hidden=max(0, len(sweep.combinations) - MAX_ROWS),
@@ -178,9 +180,9 @@ def _grid_pictures(
 ) -> dict[str, Markup]:
     plane = plane_of(sweep)
     return {
-        "errors": draw_errors(plane, sweep, words),
-        "heat": draw_heat(plane, words),
-        "facets": draw_curves(plane, curves, words),
+        "errors": draw_errors(plane, sweep, words).inline(),
+        "heat": draw_heat(plane, words).inline(),
+        "facets": draw_curves(plane, curves, words).inline(),
     }
 
 
@@ -214,7 +216,7 @@ def plane_of(sweep: Sweep) -> Plane:
     )
 
 
-def draw_errors(plane: Plane, sweep: Sweep, words: Words) -> Markup:
+def draw_errors(plane: Plane, sweep: Sweep, words: Words) -> Picture:
     """Draw bars of the errors by the two settings, the winner's test error beside.
 
     Args:
@@ -223,7 +225,7 @@ def draw_errors(plane: Plane, sweep: Sweep, words: Words) -> Markup:
         words: The language.
 
     Returns:
-        An ``<svg>``.
+        The picture.
     """
     (_, columns), (_, rows) = plane.across, plane.down
     kinds = (("train_crps", MUTED), ("validation_crps", ACCENT))
@@ -247,10 +249,10 @@ def draw_errors(plane: Plane, sweep: Sweep, words: Words) -> Markup:
             settings=_settings(plane),
             error=f"{sweep.test_crps:.4g}",
         )
-        return inline(figure, "errors", label)
+        return Picture(figure=figure, name="errors", label=label)
 
 
-def draw_heat(plane: Plane, words: Words) -> Markup:
+def draw_heat(plane: Plane, words: Words) -> Picture:
     """Draw a map of the validation loss with its spread over seeds.
 
     Args:
@@ -258,7 +260,7 @@ def draw_heat(plane: Plane, words: Words) -> Markup:
         words: The language.
 
     Returns:
-        An ``<svg>``. Darker is better; the winner has a frame.
+        The picture. Darker is better; the winner has a frame.
     """
     (across, columns), (down, rows) = plane.across, plane.down
     stats = {
@@ -296,10 +298,10 @@ def draw_heat(plane: Plane, words: Words) -> Markup:
         for side in axes.spines.values():
             side.set_visible(False)
         label = words("sweep.heat_figure", settings=_settings(plane))
-        return inline(figure, "heat", label)
+        return Picture(figure=figure, name="heat", label=label)
 
 
-def draw_curves(plane: Plane, curves: Mapping[str, Curve], words: Words) -> Markup:
+def draw_curves(plane: Plane, curves: Mapping[str, Curve], words: Words) -> Picture:
     """Draw the losses by epoch, a facet for each combination, a line for each seed.
 
     Args:
@@ -308,7 +310,7 @@ def draw_curves(plane: Plane, curves: Mapping[str, Curve], words: Words) -> Mark
         words: The language.
 
     Returns:
-        An ``<svg>``. A vertical line is the epoch after which the validation loss no
+        The picture. A vertical line is the epoch after which the validation loss no
         longer fell, the median over seeds, where the training went on beyond it.
     """
     (_, columns), (_, rows) = plane.across, plane.down
@@ -330,7 +332,7 @@ def draw_curves(plane: Plane, curves: Mapping[str, Curve], words: Words) -> Mark
             count=len(rows) * len(columns),
             settings=_settings(plane),
         )
-        return inline(figure, "curves", label)
+        return Picture(figure=figure, name="curves", label=label)
 
 
 def _facet(
@@ -354,7 +356,7 @@ def _facet(
     axes.grid(axis="y")
 
 
-def draw_history(sweep: Sweep, words: Words) -> Markup:
+def draw_history(sweep: Sweep, words: Words) -> Picture:
     """Draw the loss of each proposal in the order they were made, and the best so far.
 
     Args:
@@ -362,7 +364,7 @@ def draw_history(sweep: Sweep, words: Words) -> Markup:
         words: The language.
 
     Returns:
-        An ``<svg>``. Losses far above the rest lie on the upper edge.
+        The picture. Losses far above the rest lie on the upper edge.
     """
     losses = np.array([_mean_loss(one) for one in _in_order(sweep)])
     numbers = np.arange(1, len(losses) + 1)
@@ -381,10 +383,10 @@ def draw_history(sweep: Sweep, words: Words) -> Markup:
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.grid(axis="y")
         label = words("search.figure", count=len(losses), best=f"{low:.5g}")
-        return inline(figure, "history", label)
+        return Picture(figure=figure, name="history", label=label)
 
 
-def draw_parallel(sweep: Sweep, words: Words) -> Markup:
+def draw_parallel(sweep: Sweep, words: Words) -> Picture:
     """Draw each combination as a line through its settings to its validation loss.
 
     Args:
@@ -392,7 +394,7 @@ def draw_parallel(sweep: Sweep, words: Words) -> Markup:
         words: The language.
 
     Returns:
-        An ``<svg>``. Darker is better, the winner's line stands out; what diverged
+        The picture. Darker is better, the winner's line stands out; what diverged
         is not drawn.
     """
     trained = [one for one in sweep.combinations if one.mean_loss is not None]
@@ -417,7 +419,7 @@ def draw_parallel(sweep: Sweep, words: Words) -> Markup:
         axes.set_xticks(range(len(names)), names)
         axes.set(xlim=(-0.1, len(names) - 0.6), ylim=(-0.05, 1.05), yticks=[])
         label = words("sweep.parallel_figure", count=len(drawn), names=", ".join(names))
-        return inline(figure, "parallel", label)
+        return Picture(figure=figure, name="parallel", label=label)
 
 
 def _positions(
@@ -620,7 +622,18 @@ def _fixed(sweep: Sweep, words: Words) -> list[tuple[str, str]]:
     ]
 
 
-def _curves(folder: Path) -> dict[str, Curve]:
+def read_curves(folder: Path) -> dict[str, Curve]:
+    """Read the learning curves of a sweep.
+
+    Args:
+        folder: Its run folder.
+
+    Returns:
+        The curve of each member that was trained.
+
+    Raises:
+        ModelError: The file is missing or damaged.
+    """
     path, losses = folder / METRICS, dict[str, list[tuple[float, float]]]()
     try:
         for line in path.read_text(encoding="utf-8").splitlines():
