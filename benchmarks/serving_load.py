@@ -20,6 +20,7 @@ import re
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -37,6 +38,9 @@ DAYS = 20
 """Cutoffs that are recorded of each symbol."""
 
 TICKS = os.sysconf("SC_CLK_TCK")
+
+LOOK_S = 2.0
+"""Seconds between two looks at the server's memory."""
 
 
 @dataclass
@@ -259,6 +263,35 @@ def memory_mb(process: int) -> float:
     return round(int(re.findall(r"VmRSS:\s+(\d+)", text)[0]) / 1024, 1)
 
 
+class MemoryWatch(threading.Thread):
+    """Looks at a server's memory while it is under load."""
+
+    def __init__(self, process: int) -> None:
+        super().__init__(daemon=True)
+        self.process, self.seen, self.ended = process, [], threading.Event()
+
+    def run(self) -> None:
+        """Look until ended."""
+        while not self.ended.wait(LOOK_S):
+            self.seen.append((time.perf_counter(), memory_mb(self.process)))
+
+    def end(self) -> dict[str, object]:
+        """Stop looking; say how memory moved, its second half by a straight line.
+
+        The first half is left out of the line: a process that has just met a load
+        fills its pools once.
+        """
+        self.ended.set()
+        self.join()
+        at, mb = np.array(self.seen).T
+        late = at >= (at[0] + at[-1]) / 2
+        slope = np.polyfit(at[late], mb[late], 1)[0] * 60 if late.sum() > 1 else 0.0
+        return {
+            "memory_mb": [float(mb[0]), float(mb.max()), float(mb[-1])],
+            "growth_mb_per_minute": round(float(slope), 3),
+        }
+
+
 def processor_s(process: int) -> float:
     """Read the time of the processor that a process has taken."""
     fields = Path(f"/proc/{process}/stat").read_text().rsplit(")", 1)[1].split()
@@ -274,7 +307,9 @@ def stage(
     process, port = at
     requests = requests_of(kind, keys)
     uvloop.run(load(port, requests, rate, min(5.0, seconds)))  # warm
-    memory, own, there = memory_mb(process), time.process_time(), processor_s(process)
+    own, there = time.process_time(), processor_s(process)
+    watch = MemoryWatch(process)
+    watch.start()
     begun = time.perf_counter()
     measured = uvloop.run(load(port, requests, rate, seconds))
     took = time.perf_counter() - begun
@@ -284,7 +319,7 @@ def stage(
         **measured.summary(),
         "server_cores": round((processor_s(process) - there) / took, 2),
         "client_cores": round((time.process_time() - own) / took, 2),
-        "memory_mb": [memory, memory_mb(process)],
+        **watch.end(),
     }
 
 
