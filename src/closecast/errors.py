@@ -9,6 +9,7 @@
     - StoreError         the store of prices is missing or damaged
         - StoreBusyError another process is writing into it
     - LedgerError        the ledger of forecasts cannot be used, or not so
+        - LedgerAwayError its server does not answer for the moment
     - MissingExtraError  an optional library is needed and not installed
     - VendorError        a vendor of prices gave none
     - ClusterError       workers elsewhere cannot be reached, trusted or kept
@@ -54,6 +55,10 @@ class StoreBusyError(StoreError):
 
 class LedgerError(ClosecastError, RuntimeError):
     """The ledger of forecasts cannot be used, or not so."""
+
+
+class LedgerAwayError(LedgerError):
+    """The ledger's server does not answer for the moment; another attempt may do."""
 
 
 class MissingExtraError(ClosecastError, ImportError):

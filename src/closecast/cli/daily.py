@@ -100,6 +100,8 @@ def _say_run(done: "Done") -> None:
     added = sum(one.added for one in done.recorded)
     late = sum(one.late for one in done.recorded)
     dates = ", ".join(map(str, done.cutoffs)) or "no new session"
+    place = "" if done.version is None else f"version {done.version} of the shelf, "
+    say(f"Model: {place}{done.model_hash[:12]}.")
     say(f"Recorded: {added} forecasts ({dates}), {late} of them late.")
     came = done.matured
     say(
@@ -125,6 +127,8 @@ def _plain(done: "Done") -> dict[str, Any]:
 
     return {
         "as_of": done.as_of.isoformat(timespec="seconds"),
+        "model_hash": done.model_hash,
+        "version": done.version,
         "dry": done.dry,
         "pulled": None if done.pulled is None else asdict(done.pulled),
         "cutoffs": [str(date) for date in done.cutoffs],

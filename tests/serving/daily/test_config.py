@@ -4,6 +4,7 @@ import pytest
 
 from closecast.errors import SettingError
 from closecast.serving.daily.config import EXAMPLE, Mail, Webhook, read_config
+from closecast.serving.shelf import default_shelf
 
 LEAST = 'model = "m"\nprices = "p.csv"\n'
 PULL = LEAST + "[pull]\nvendor = 'yahoo'\n"
@@ -29,7 +30,8 @@ def test_the_example_is_read(tmp_path):
         line.removeprefix("# ") if " = " in line or line.startswith("# [") else line
         for line in text.splitlines()
     ]
-    full = read(tmp_path, "\n".join(lines))
+    full = read(tmp_path, "\n".join(line for line in lines if line[:5] != "model"))
+    assert full.shelf == default_shelf()
     assert full.webhook.url == "https://example.org/hook"
     assert full.mail.to == ("me@example.org",)
     assert full.ledger == "postgresql://closecast@localhost/closecast"
@@ -47,12 +49,26 @@ def test_paths_count_from_the_file(tmp_path):
         assert read(tmp_path, text).prices == prices
 
 
+def test_a_shelf_stands_in_place_of_a_model(tmp_path, monkeypatch):
+    """Its folder counts from the file, and the user's own has a name."""
+    monkeypatch.setenv("CLOSECAST_SHELF", str(tmp_path / "mine"))
+
+    def shelf(text):
+        return read(tmp_path, f'shelf = "{text}"\nprices = "sample"\n').shelf
+
+    assert shelf("models") == tmp_path / "models"
+    assert shelf("default") == tmp_path / "mine"
+
+
 @pytest.mark.parametrize(
     ("text", "told"),
     [
         ("mode = 'x'", r"got 'mode' .*daily.toml\). Did you mean 'model'"),
         (LEAST + "[mail]\nhosst = 'x'", r"got 'hosst' .*\[mail\]\). Did you mean"),
-        ("prices = 'x'", r"a value for model, got none"),
+        ("model = 'x'", r"a value for prices, got none"),
+        ("prices = 'x'", r"either model or shelf, got neither"),
+        (LEAST + "shelf = 's'", r"either model or shelf, got both"),
+        ("model = 5\nprices = 'x'", r"model to be text, got 5"),
         (LEAST + "[mail]\nhost = 'x'\nto = ['a']", r"a value for sender, got none"),
         (LEAST + "language = 3", r"language to be text, got 3"),
         (LEAST + "pull = 'yahoo'", r"Expected a table, got 'yahoo'"),

@@ -13,6 +13,7 @@ from closecast.errors import (
     ClosecastError,
     IntegrityError,
     LedgerError,
+    ModelError,
     SettingError,
     StoreBusyError,
 )
@@ -25,6 +26,7 @@ from closecast.serving.ledger import Ledger
 from closecast.serving.ledger.adaptation import newest_promise
 from closecast.serving.ledger.chain import forecast_of
 from closecast.serving.ledger.receipts import read_receipts
+from closecast.serving.shelf import Shelf
 
 
 def opened(desk):
@@ -354,3 +356,37 @@ def test_what_is_told_can_be_written_as_json(desk):
         < summary["forecasts"][0]["last_close"]
     )
     assert dt.date.fromisoformat(summary["forecasts"][0]["cutoff"])
+
+
+def test_a_promotion_takes_effect_at_the_next_run(desk, model, prices, tmp_path):
+    """Each forecast says by its model's hash which version made it."""
+    small = {"hidden_size": 3, "num_layers": 1, "epochs": 1, "batch_norm": False}
+    Forecaster(**small).fit(prices).save(tmp_path / "other")
+    shelf = Shelf(tmp_path / "shelf")
+    for source in (model, tmp_path / "other"):
+        shelf.add(source, reason="a candidate")
+    job_of_shelf = {"model": None, "shelf": shelf.path}
+
+    shelf.promote(1, reason="the first")
+    first = desk.run(-4, **job_of_shelf)
+    shelf.promote(2, reason="a smaller one")
+    second = desk.run(-3, **job_of_shelf)
+    shelf.rollback(reason="it was no better")
+    third = desk.run(-2, **job_of_shelf)
+
+    assert [done.version for done in (first, second, third)] == [1, 2, 1]
+    with opened(desk) as ledger:
+        hashes = [
+            past.entry.model_hash
+            for past in ledger.entries(model="closecast")
+            if past.entry.symbol == "IBM"
+        ]
+        assert ledger.verify() == ()
+    stated = [shelf.version(number).model_hash for number in (1, 2, 1)]
+    assert hashes == stated == [done.model_hash for done in (first, second, third)]
+
+
+def test_a_shelf_on_which_nothing_serves_is_told(desk, tmp_path):
+    """With the command that lets a version serve."""
+    with pytest.raises(ModelError, match=r"got none .*closecast shelf promote"):
+        desk.run(-3, model=None, shelf=tmp_path / "empty")

@@ -1,18 +1,11 @@
-"""Ledgers to test with, in SQLite and on a PostgreSQL server of our own."""
+"""Ledgers to test with, in SQLite and on a PostgreSQL server."""
 
 import datetime as dt
-import getpass
-import os
-import shutil
-import socket
-import subprocess
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
-import sqlalchemy as sa
 
 from closecast.forecast import Forecast
 from closecast.market.bars import Bars
@@ -21,7 +14,6 @@ from closecast.models.baselines import EwmaT, Zero
 from closecast.serving.ledger import Ledger, Publication
 
 HORIZON = 5
-SERVERS = Path("/usr/lib/postgresql")
 
 
 class Market:
@@ -113,54 +105,3 @@ def sqlite(tmp_path: Path) -> Iterator[Ledger]:
     """An empty ledger in SQLite, for what has nothing to do with the database."""
     with Ledger.open(tmp_path / "own.sqlite") as opened:
         yield opened
-
-
-@pytest.fixture
-def database(postgres: str) -> str:
-    """The database of the server, emptied."""
-    url = postgres.replace("postgresql:", "postgresql+pg8000:")
-    engine = sa.create_engine(url, isolation_level="AUTOCOMMIT")
-    with engine.connect() as connection:
-        for statement in ("DROP SCHEMA public CASCADE", "CREATE SCHEMA public"):
-            connection.execute(sa.text(statement))
-    engine.dispose()
-    return postgres
-
-
-@pytest.fixture(scope="session")
-def postgres() -> Iterator[str]:
-    """A PostgreSQL server in a folder of its own, on a free port of this machine."""
-    programs = sorted(SERVERS.glob("*/bin/initdb"))
-    if not programs:
-        pytest.skip(f"no PostgreSQL server in {SERVERS}: apt-get install postgresql")
-    user = "postgres" if os.geteuid() == 0 else getpass.getuser()
-    with tempfile.TemporaryDirectory(prefix="closecast-pg-") as name:
-        folder = Path(name)
-        shutil.chown(folder, user)
-        port = free_port()
-
-        def run(program: str, *arguments: str) -> None:
-            subprocess.run(
-                [programs[-1].with_name(program), "-D", folder / "data", *arguments],
-                user=user if os.geteuid() == 0 else None,
-                cwd=folder,
-                stdout=subprocess.DEVNULL,
-                check=True,
-                timeout=60,
-            )
-
-        run("initdb", "--username=closecast", "--auth=trust", "--no-sync")
-        options = f"-c listen_addresses=127.0.0.1 -p {port} -k {folder} -F"
-        log = str(folder / "log")
-        run("pg_ctl", "--wait", "--log", log, "--options", options, "start")
-        try:
-            yield f"postgresql://closecast@127.0.0.1:{port}/postgres"
-        finally:
-            run("pg_ctl", "--wait", "--mode=immediate", "stop")
-
-
-def free_port() -> int:
-    """Find a port that nobody listens on."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])

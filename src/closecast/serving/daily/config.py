@@ -9,11 +9,15 @@ from typing import Any, TypeVar
 
 from closecast.errors import SettingError
 from closecast.market.calendar import AUTO
+from closecast.serving.shelf import default_shelf
 
 T = TypeVar("T")
 
 EXAMPLE = Path(__file__).parent / "example.toml"
 """What ``closecast daily --init`` writes."""
+
+OWN_SHELF = "default"
+"""Names the shelf that ``closecast shelf`` uses unless told otherwise."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,7 +109,9 @@ class DailyConfig:
     """Everything that the daily job is told.
 
     Attributes:
-        model: A folder that ``closecast train`` wrote.
+        model: A folder that ``closecast train`` wrote; None for a shelf.
+        shelf: A model shelf, whose promoted version forecasts, looked up anew by every
+            run; None for a model of its own.
         prices: A file, a folder, ``store:AAPL,MSFT``, ``store:`` or ``sample``.
         home: Folder of the ledger, the page and the lock.
         ledger: A file of SQLite or ``postgresql://...``; by default in ``home``.
@@ -118,10 +124,11 @@ class DailyConfig:
         watch: When ``--watch`` runs the job.
     """
 
-    model: Path
     prices: str
     home: Path
     ledger: str
+    model: Path | None = None
+    shelf: Path | None = None
     calendar: str = AUTO
     language: str = "en"
     notice: str = ""
@@ -129,6 +136,15 @@ class DailyConfig:
     webhook: Webhook | None = None
     mail: Mail | None = None
     watch: Watch = Watch()
+
+    def __post_init__(self) -> None:
+        if (self.model is None) == (self.shelf is None):
+            got = "neither" if self.model is None else "both"
+            raise SettingError(
+                f"Expected either model or shelf, got {got}. Write model = "
+                '"FOLDER" for a model of its own, or shelf = "default" for the version '
+                "that closecast shelf has promoted."
+            )
 
 
 PARTS: dict[str, type[Any]] = {
@@ -185,7 +201,7 @@ def config_of(content: Mapping[str, Any], path: Path) -> DailyConfig:
     home = str(plain.get("home", "daily"))
     plain = {"home": home, "ledger": str(Path(home) / "ledger.sqlite"), **plain}
     _require_known(DailyConfig, plain, str(path))
-    for name in ("model", "home", "ledger", "prices", "notice"):
+    for name in ("model", "shelf", "home", "ledger", "prices", "notice"):
         if isinstance(plain.get(name), str):
             plain[name] = _placed(name, plain[name], place)
     return _made(DailyConfig, {**plain, **parts}, str(path))
@@ -193,7 +209,9 @@ def config_of(content: Mapping[str, Any], path: Path) -> DailyConfig:
 
 def _placed(name: str, value: str, place: Path) -> str | Path:
     # paths count from the file's folder; URLs, the store and the sample are no paths
-    if name in {"model", "home"}:
+    if name == "shelf" and value == OWN_SHELF:
+        return default_shelf()
+    if name in {"model", "shelf", "home"}:
         return place / value
     if not value or value == "sample" or value.startswith("store:") or "://" in value:
         return value
@@ -241,8 +259,10 @@ def _value(name: str, kind: Any, value: Any, place: str) -> Any:  # noqa: ANN401
         value = tuple(value)
     if kind is float and type(value) is int:
         value = float(value)
-    words = {
+    words: dict[Any, tuple[str, Any]] = {
         str: ("text", isinstance(value, str)),
+        Path: ("text", isinstance(value, Path)),
+        Path | None: ("text", isinstance(value, Path)),
         bool: ("true or false", isinstance(value, bool)),
         int: ("a whole number", type(value) is int),
         float: ("a number", isinstance(value, float)),

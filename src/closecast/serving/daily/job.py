@@ -6,7 +6,7 @@ from what is stored, and a notice is written down before it is sent.
 """
 
 import datetime as dt
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,7 @@ from closecast.reports.language import words_of
 from closecast.serving.daily.clock import WallClock
 from closecast.serving.daily.config import DailyConfig
 from closecast.serving.daily.notify import Failure, send
+from closecast.serving.daily.patience import Tell, until_it_answers
 from closecast.serving.daily.pending import Due, due, finished
 from closecast.serving.daily.summary import summary_of, told_of
 from closecast.serving.daily.voices import Voices
@@ -46,8 +47,6 @@ WAIT_S = 0.5
 LATEST = 60
 """Receipts back from which a run follows the chain; ``ledger verify`` follows all."""
 
-Tell = Callable[[str], None]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Done:
@@ -55,6 +54,8 @@ class Done:
 
     Attributes:
         as_of: When.
+        model_hash: SHA-256 that stands for the model that forecast.
+        version: Its number on the shelf; None for a model that is on none.
         dry: Whether nothing was written.
         pulled: What came from the vendor; None where nothing was asked for.
         cutoffs: Dates that were forecast, oldest first.
@@ -67,6 +68,8 @@ class Done:
     """
 
     as_of: dt.datetime
+    model_hash: str
+    version: int | None
     dry: bool
     pulled: Pulled | None
     cutoffs: tuple[dt.date, ...]
@@ -86,31 +89,23 @@ def daily(
     Args:
         config: The settings.
         clock: Where time comes from.
-        tell: Told what a vendor did not give, as it happens.
+        tell: Told what a vendor did not give, and of a database that is away.
 
     Returns:
         What was done.
 
     Raises:
         BarsError: The prices cannot be read.
-        IntegrityError: The newest part of the ledger is not as it was written.
-        LedgerError: The ledger does not answer, or the clock went back.
+        IntegrityError: The newest part of the ledger, or the shelf, is not as it was
+            written.
+        LedgerError: The ledger does not answer for minutes, or the clock went back.
         ModelError: The model is missing or damaged.
         SettingError: A setting does not fit.
         StoreBusyError: Another run goes on.
     """
     clock = clock or WallClock()
     words_of(config.language)  # an unknown one is told before the work, not after it
-    voices = Voices.load(config.model)
-    config.home.mkdir(parents=True, exist_ok=True)
-    receipts = config.home / RECEIPTS if "://" in config.ledger else None
-    with (
-        writing(config.home, WAIT_S),
-        Ledger.open(config.ledger, receipts=receipts) as ledger,
-    ):
-        _require_whole(ledger)
-        ledger.keep_receipt()
-        return _run(config, clock, voices, ledger, tell)
+    return until_it_answers(lambda: _attempt(config, clock, tell), clock, tell)
 
 
 def rehearse(config: DailyConfig, clock: WallClock | None = None) -> Done:
@@ -130,7 +125,7 @@ def rehearse(config: DailyConfig, clock: WallClock | None = None) -> Done:
         SettingError: A setting does not fit.
     """
     now = (clock or WallClock()).now()
-    voices = Voices.load(config.model)
+    voices = Voices.of(config)
     bars, notes = _prices(config, now)
     known = _recorded(config)
     cutoffs, shown = [], []
@@ -149,6 +144,8 @@ def rehearse(config: DailyConfig, clock: WallClock | None = None) -> Done:
         shown += _previewed(publication, now)
     return Done(
         as_of=now,
+        model_hash=voices.model_hash,
+        version=voices.version,
         dry=True,
         pulled=None,
         cutoffs=tuple(cutoffs),
@@ -159,6 +156,19 @@ def rehearse(config: DailyConfig, clock: WallClock | None = None) -> Done:
         failures=(),
         notes=notes,
     )
+
+
+def _attempt(config: DailyConfig, clock: WallClock, tell: Tell | None) -> Done:
+    voices = Voices.of(config)
+    config.home.mkdir(parents=True, exist_ok=True)
+    receipts = config.home / RECEIPTS if "://" in config.ledger else None
+    with (
+        writing(config.home, WAIT_S),
+        Ledger.open(config.ledger, receipts=receipts) as ledger,
+    ):
+        _require_whole(ledger)
+        ledger.keep_receipt()
+        return _run(config, clock, voices, ledger, tell)
 
 
 def _run(
@@ -186,6 +196,8 @@ def _run(
     _publish(config, ledger, summary, now)
     return Done(
         as_of=now,
+        model_hash=voices.model_hash,
+        version=voices.version,
         dry=False,
         pulled=pulled,
         cutoffs=tuple(cutoffs),

@@ -9,11 +9,14 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Int
 
+from closecast.errors import ModelError
 from closecast.evaluation.conformal import Calibrated, Promise, stretched
 from closecast.experiments.forecaster import Forecaster
 from closecast.forecast import Forecast
 from closecast.market.bars import Bars
 from closecast.models.baselines import EwmaT, Zero, fit_ewma_t
+from closecast.serving import shelf as shelves
+from closecast.serving.daily.config import DailyConfig
 from closecast.training.checkpoint import MODEL
 from closecast.windows.index import cutoffs_with_targets
 
@@ -28,10 +31,41 @@ class Voices:
     Attributes:
         forecaster: The model.
         model_hash: SHA-256 that its folder states of its content.
+        version: Its number on a shelf; None for a model that is on none.
     """
 
     forecaster: Forecaster
     model_hash: str
+    version: int | None = None
+
+    @classmethod
+    def of(cls, config: DailyConfig) -> "Voices":
+        """Load the model that a job is told to use.
+
+        Args:
+            config: The settings of the job.
+
+        Returns:
+            It and its baselines: of a shelf, the version that serves now.
+
+        Raises:
+            IntegrityError: The shelf is not as it was written.
+            ModelError: The model is missing or damaged, or none was promoted.
+        """
+        if config.model is not None:
+            return cls.load(config.model)
+        shelf = shelves.Shelf(config.shelf)
+        version = shelf.current()
+        if version is None:
+            raise ModelError(
+                f"Expected a shelf with a version that serves, got none ({shelf.path})."
+                " Promote one: closecast shelf promote."
+            )
+        return cls(
+            forecaster=shelves.load(version),
+            model_hash=version.model_hash,
+            version=version.number,
+        )
 
     @classmethod
     def load(cls, folder: Path) -> "Voices":

@@ -13,9 +13,14 @@ from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy import Connection, Engine, event
-from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+from sqlalchemy.exc import (
+    ArgumentError,
+    DBAPIError,
+    InterfaceError,
+    SQLAlchemyError,
+)
 
-from closecast.errors import ClosecastError, LedgerError
+from closecast.errors import ClosecastError, LedgerAwayError, LedgerError
 from closecast.serving.ledger.migrations import SCHEMA
 from closecast.serving.ledger.tables import ledgers
 
@@ -23,6 +28,9 @@ MIGRATIONS = Path(__file__).parent / "migrations"
 
 WAIT_S = 30.0
 """Seconds that a writer waits for another one."""
+
+AWAY_CODES = ("08", "57P")
+"""PostgreSQL's classes of lost connections, and of a server that stops or starts."""
 
 WRITERS_LOCK = 0x636C6F7365
 """Key of PostgreSQL's advisory lock: "close" in ASCII."""
@@ -90,7 +98,8 @@ class Database:
             yield
         except SQLAlchemyError as error:
             reason = str(getattr(error, "orig", None) or error).splitlines()[0]
-            raise LedgerError(
+            away = self.file is None and _is_away(error)
+            raise (LedgerAwayError if away else LedgerError)(
                 f"Expected a ledger that answers, got {reason} ({self.name}). Look "
                 "whether it is there, can be written and is not busy, and try again."
             ) from error
@@ -216,6 +225,16 @@ def _require_migratable(found: str | None, database: Database, *, create: bool) 
             f"Expected a ledger of version {SCHEMA}, got {found or 'an empty database'}"
             f" ({database.name}). Open it once for writing: closecast daily."
         )
+
+
+def _is_away(error: SQLAlchemyError) -> bool:
+    # no connection, one that broke, or a server that starts or stops
+    if not isinstance(error, DBAPIError):
+        return False
+    said = error.orig.args[0] if error.orig is not None and error.orig.args else None
+    code = str(said.get("C", "")) if isinstance(said, dict) else ""
+    broken = error.connection_invalidated or isinstance(error, InterfaceError)
+    return broken or code.startswith(AWAY_CODES)
 
 
 def _unknown(place: str) -> LedgerError:
