@@ -20,16 +20,16 @@ import signal
 import sys
 import tempfile
 import time
-import traceback
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TextIO
 
 import alembic.command
 import numpy as np
 import pyarrow.parquet
 from machine import machine
+from processes import forked
 
 import closecast
 from closecast.market.calendar import session_closes
@@ -112,9 +112,9 @@ class Bench:
         self.typical_s = 0.7 * known + 0.3 * took
         self.note(said)
 
-    def note(self, said: int) -> None:
+    def note(self, said: TextIO) -> None:
         """Keep the heads that a run has acknowledged."""
-        with os.fdopen(said) as lines:
+        with said as lines:
             for line in lines:
                 number, head = line.split()
                 self.acknowledged.append(Head(ledger="", number=int(number), hash=head))
@@ -123,7 +123,7 @@ class Bench:
         """Open the ledger in a new process and count what is wrong."""
         process, said = forked(self.say_wrong)
         _, status = os.waitpid(process, 0)
-        with os.fdopen(said) as lines:
+        with said as lines:
             wrong = [line.strip() for line in lines if line.strip()]
         self.counts["unreadable"] += bool(status)
         for sentence in wrong:
@@ -161,27 +161,6 @@ class Bench:
             "late": sum(p.entry.late for p in past),
             "unscored": unscored,
         }
-
-
-def forked(do: Callable[[], None]) -> tuple[int, int]:
-    """Do something in a new process; give its number and a pipe of what it says."""
-    read, write = os.pipe()
-    sys.stdout.flush()
-    process = os.fork()
-    if process:
-        os.close(write)
-        return process, read
-    os.close(read)
-    status = 1
-    try:
-        sys.stdout = os.fdopen(write, "w")
-        do()
-        sys.stdout.flush()
-        status = 0
-    except BaseException:  # the parent sees the status, and a person the reason
-        traceback.print_exc()
-    finally:
-        os._exit(status)
 
 
 def main() -> None:

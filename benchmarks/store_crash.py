@@ -17,9 +17,7 @@ import sqlite3
 import sys
 import tempfile
 import time
-import traceback
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
@@ -28,6 +26,7 @@ import filelock
 import numpy as np
 import pyarrow.parquet
 from machine import machine
+from processes import forked
 
 from closecast.market.bars import Bars, from_columns
 from closecast.market.store import Store
@@ -149,31 +148,6 @@ def missing(store: Store, bars: dict[str, int], ack: dict[str, int]) -> list[str
     expected = every.select(every.names(np.arange(len(every))) == name)
     same = np.array_equal(found.values, expected.values)
     return [] if same else [f"changed: {name}"]
-
-
-def forked(do: Callable[[], None]) -> tuple[int, TextIO]:
-    """Do something in a new process; give its number and what it says.
-
-    The parent has loaded the libraries and never opened a store, so that a process
-    costs little and knows nothing.
-    """
-    read, write_ = os.pipe()
-    sys.stdout.flush()
-    process = os.fork()
-    if process:
-        os.close(write_)
-        return process, os.fdopen(read)
-    os.close(read)
-    status = 1
-    try:
-        sys.stdout = os.fdopen(write_, "w")
-        do()
-        sys.stdout.flush()
-        status = 0
-    except BaseException:  # the parent sees the status, and a person the reason
-        traceback.print_exc()
-    finally:
-        os._exit(status)
 
 
 @dataclass

@@ -13,15 +13,14 @@ import os
 import random
 import shutil
 import signal
-import sys
 import tempfile
 import time
-import traceback
 from pathlib import Path
 
 os.environ["OPENBLAS_NUM_THREADS"] = "1"  # no thread may live where a process forks
 
 from machine import machine
+from processes import forked
 
 from closecast.experiments.index import Index
 from closecast.experiments.sweep import sweep
@@ -37,16 +36,13 @@ SETTINGS = {
 
 def start(bars: Bars, home: Path) -> int:
     """Begin or go on with the sweep of a folder, in a process of its own."""
-    sys.stdout.flush()
-    child = os.fork()
-    if child:
-        return child
-    try:
+
+    def begin() -> None:
         sweep(bars, GRID, seeds=3, out=home / "run", index=home / "i", **SETTINGS)
-    except BaseException:
-        traceback.print_exc()
-        os._exit(1)
-    os._exit(0)
+
+    child, said = forked(begin)
+    said.close()
+    return child
 
 
 def ended(child: int) -> int:
