@@ -218,3 +218,89 @@ def test_what_cannot_be_searched_is_refused(bars, tmp_path, space, how, words):
             bars, space, index=tmp_path / "i.sqlite", **{**TRIALS, **how}, **QUICK
         )
     assert Index(tmp_path / "i.sqlite").trials(bars.fingerprint) == 0
+
+
+RACE = {
+    "trials": 12, "batch": 9, "sampler": "random", "pruning": "halving",
+}  # fmt: skip
+LONG = {**QUICK, "epochs": 9, "early_stopping": False}
+
+
+@pytest.fixture(scope="module")
+def raced(bars, home):
+    """A search whose batches are thinned out after epochs 1 and 3 of 9."""
+    return cc.search(
+        bars, SPACE, out=home / "raced", index=home / "r.sqlite", **RACE, **LONG
+    )
+
+
+def test_only_the_best_third_trains_on(raced):
+    """Nine have one epoch, three of them three, one of them nine; all are scored."""
+    epochs = [one.epochs for one in raced.members]
+
+    assert sorted(epochs[:9]) == [1] * 6 + [3] * 2 + [9]
+    assert sorted(epochs[9:]) == [1, 1, 9]  # of three one goes on, and again
+    assert all(one.validation_crps is not None for one in raced.members)
+    assert raced.trials == 12
+    assert all(one["num_members"] == 12 for one in raced.luck)
+
+
+def test_a_member_that_went_on_is_the_one_trained_at_once(raced, home, bars):
+    """Resting at a rung changes no bit."""
+    best = next(one for one in raced.members if one.epochs == 9)
+    alone = cc.sweep(
+        bars, {name: [value] for name, value in best.values.items()}, seeds=1,
+        out=home / "alone", index=home / "alone.sqlite", **LONG,
+    )  # fmt: skip
+    files = [
+        home / run / "members" / name / "model.safetensors"
+        for run, name in (("raced", best.name), ("alone", alone.winner))
+    ]
+
+    assert files[0].read_bytes() == files[1].read_bytes()
+
+
+@pytest.mark.usefixtures("raced")
+@pytest.mark.parametrize("cut", [5, 14, 27])
+def test_a_race_that_is_cut_off_ends_with_the_same_bytes(
+    home, bars, tmp_path, cut, monkeypatch
+):
+    """At a rung, between rungs, and where some of a fleet are written already."""
+    told = 0
+    monkeypatch.setattr(room, "WRITTEN_EVERY_S", 0.0)
+
+    def stop(_):
+        nonlocal told
+        told += 1
+        if told == cut:
+            raise KeyboardInterrupt
+
+    given = {"out": tmp_path / "run", "index": tmp_path / "i", **RACE, **LONG}
+    with pytest.raises(KeyboardInterrupt):
+        cc.search(bars, SPACE, on_progress=stop, **given)
+    cc.search(bars, SPACE, **given)
+
+    assert tree(tmp_path / "run") == tree(home / "raced")
+
+
+def test_optuna_is_told_who_was_left_behind(raced, home):
+    """Its own tools show them as pruned, with the epoch they came to."""
+    storage = optuna.storages.JournalStorage(
+        optuna.storages.journal.JournalFileBackend(
+            str(home / "raced" / "optuna.journal")
+        )
+    )
+    trials = optuna.load_study(study_name=None, storage=storage).trials
+
+    assert [one.state.name for one in trials] == [
+        "COMPLETE" if one.epochs == 9 else "PRUNED" for one in raced.members
+    ]
+    assert [one.last_step for one in trials if one.state.name == "PRUNED"] == [
+        one.epochs for one in raced.members if one.epochs < 9
+    ]
+
+
+def test_a_space_of_epochs_cannot_be_raced(bars, tmp_path):
+    """Members would be compared after other shares of their trainings."""
+    with pytest.raises(SettingError, match="a space of epochs with pruning halving"):
+        cc.search(bars, {"epochs": [9, 18]}, pruning="halving", out=tmp_path / "run")

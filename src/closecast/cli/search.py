@@ -42,6 +42,10 @@ def search(  # noqa: PLR0913, PLR0917  each is an option
     out: Annotated[Path, typer.Option(help="Where the run goes.")],
     trials: Annotated[int, typer.Option(help="Proposals.")] = 50,
     sampler: Annotated[str, typer.Option(help="What proposes: tpe or random.")] = "tpe",
+    pruning: Annotated[
+        str,
+        typer.Option(help="Leave the worst behind early: none, halving or hyperband."),
+    ] = "none",
     batch: Annotated[int, typer.Option(help="Proposals trained together.")] = 8,
     storage: Annotated[
         str | None, typer.Option(help="URL of an Optuna storage to copy trials to.")
@@ -72,6 +76,7 @@ def search(  # noqa: PLR0913, PLR0917  each is an option
             axes,
             trials=trials,
             sampler=sampler,
+            pruning=pruning,
             batch=batch,
             seeds=seeds,
             out=out,

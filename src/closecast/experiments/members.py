@@ -8,7 +8,7 @@ missing, in this process from where each of them was, and ends with the same byt
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -17,17 +17,18 @@ import numpy as np
 from jaxtyping import Int
 
 from closecast.engine import choose_engine
-from closecast.engine.fleet import Progress
+from closecast.engine.fleet import Checkpoints, Progress, TrainingState
 from closecast.errors import TrainingError
 from closecast.evaluation.scores import crps
 from closecast.experiments.index import Index
 from closecast.experiments.progress import ProgressFile
 from closecast.experiments.run import read_json, write_json
+from closecast.experiments.rungs import who_goes_on
 from closecast.experiments.selection import DateLosses, write_losses
 from closecast.experiments.workers import IN_PROCESS, InProcess, Workers
 from closecast.forecast import Forecast
 from closecast.market.bars import Bars
-from closecast.training.checkpoint import save
+from closecast.training.checkpoint import load, save
 from closecast.training.model import Job, TrainedModel, train_each
 from closecast.training.settings import Settings
 from closecast.training.unfinished import Unfinished
@@ -69,7 +70,21 @@ class Candidate:
     settings: Settings
 
 
-Fleet = Sequence[Candidate]
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fleet:
+    """Members that are trained together.
+
+    Attributes:
+        members: Those that are to be trained.
+        rungs: Epochs after which only the best proposals go on; see ``rungs``.
+        rivals: All members that take part where there are rungs, in order.
+        known: Validation losses by epoch of the rivals that are done.
+    """
+
+    members: tuple[Candidate, ...]
+    rungs: tuple[int, ...] = ()
+    rivals: tuple[Candidate, ...] = ()
+    known: Mapping[str, Sequence[float]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,7 +98,8 @@ class MemberResult:
         diverged: Why it was retired; None if it was trained.
         validation_loss: Its loss on validation, of the weights that were kept.
         best_epoch: Epoch of the least validation loss.
-        epochs: Epochs that were run.
+        epochs: Epochs that were run: fewer than asked for where it stopped early or
+            was left behind at a rung.
         train_crps: CRPS on evenly spaced training windows, in units of volatility.
         validation_crps: The same on all validation windows.
     """
@@ -215,7 +231,6 @@ class Workshop:
         workers: Workers = IN_PROCESS,
     ) -> None:
         self.bars, self.split, self.folder, self.ledger = bars, split, folder, ledger
-        self.data = (bars, split)  # one object: workers are brought it once
         self.on_progress, self.workers = on_progress, workers
         self.progress_file = ProgressFile(folder)
         self.done: dict[str, MemberResult] = {}
@@ -223,12 +238,18 @@ class Workshop:
         self.epochs_left: dict[str, int] = {}
         self.started = time.perf_counter()
         self.unfinished = Unfinished(folder / UNFINISHED, WRITTEN_EVERY_S)
+        # elsewhere there may be no such folder, and only a worker's fleet is at stake
+        here = self.unfinished if isinstance(workers, InProcess) else None
+        self.shared = (bars, split, here)  # one object: workers are brought it once
 
-    def train(self, members: Sequence[Candidate]) -> list[MemberResult]:
+    def train(
+        self, members: Sequence[Candidate], rungs: tuple[int, ...] = ()
+    ) -> list[MemberResult]:
         """Train the members that are not on the disk yet.
 
         Args:
             members: All members.
+            rungs: Epochs after which only the best of them go on.
 
         Returns:
             What became of each, in the same order.
@@ -245,22 +266,46 @@ class Workshop:
         self.size = max(self.size, len(members))
         self.epochs_left |= {one.name: one.settings.epochs for one in missing}
         self._report(None)
-        fleets = _fleets(missing, self.workers)
-        # elsewhere there may be no such folder, and only a worker's fleet is at stake
-        here = self.unfinished if isinstance(self.workers, InProcess) else None
+        fleets = (
+            self._race(members, missing, rungs)
+            if rungs
+            else _fleets(missing, self.workers)
+        )
         for place, outcomes in self.workers.run(
-            train_and_score,
-            (self.bars, self.split, here),
-            self._counted(fleets),
-            self._on_epoch,
+            train_and_score, self.shared, self._counted(fleets), self._on_epoch
         ):
-            for member, outcome in zip(fleets[place], outcomes, strict=True):
+            for member, outcome in zip(fleets[place].members, outcomes, strict=True):
                 self._keep(member, outcome)
         return [self.done[member.name] for member in members]
 
+    def _race(
+        self,
+        members: Sequence[Candidate],
+        missing: Sequence[Candidate],
+        rungs: tuple[int, ...],
+    ) -> list[Fleet]:
+        # all of them in one fleet: who goes on is decided among all
+        if not missing:
+            return []
+        left = {member.name for member in missing}
+        known = {one.name: self._losses(one) for one in members if one.name not in left}
+        return [
+            Fleet(
+                members=tuple(missing),
+                rungs=rungs,
+                rivals=tuple(members),
+                known=known,
+            )
+        ]
+
+    def _losses(self, member: Candidate) -> Sequence[float]:
+        if self.done[member.name].diverged is not None:
+            return ()
+        return load(self._home(member)).curve.validation_loss
+
     def _counted(self, fleets: Sequence[Fleet]) -> Iterator[Fleet]:
         for fleet in fleets:
-            hashes = [member.settings.hash for member in fleet]
+            hashes = [member.settings.hash for member in fleet.members]
             self.ledger.add_trials(self.bars.fingerprint, hashes)  # also if killed now
             yield fleet
 
@@ -308,28 +353,25 @@ class Workshop:
 
 def train_surviving(
     bars: Bars,
-    fleet: Sequence[Candidate],
+    members: Sequence[Candidate],
     split: Split,
     on_epoch: Callable[[Progress], None] | None = None,
-    unfinished: Unfinished | None = None,
+    checkpoints: Checkpoints | None = None,
 ) -> list[TrainedModel | TrainingError]:
-    """Train a fleet in which some may diverge.
+    """Train members together, of which some may diverge.
 
     Args:
         bars: The panel.
-        fleet: What to train.
+        members: What to train.
         split: The blocks.
         on_epoch: Called after each epoch of each network.
-        unfinished: Where trainings go on, and are kept on their way.
+        checkpoints: Where trainings go on, and are kept on their way.
 
     Returns:
         For each candidate its model, or why there is none.
     """
-    jobs = [_job(member, split) for member in fleet]
-    if unfinished is None:
-        return train_each(bars, jobs, on_epoch)
-    networks = [name for job in jobs for name in job.networks]
-    return train_each(bars, jobs, on_epoch, unfinished.checkpoints(networks))
+    jobs = [_job(member, split) for member in members]
+    return train_each(bars, jobs, on_epoch, checkpoints)
 
 
 def _job(member: Candidate, split: Split) -> Job:
@@ -357,11 +399,79 @@ def train_and_score(
         For each candidate its model with errors, or why there is none.
     """
     bars, split, unfinished = data
-    tables = WindowData.of(bars, fleet[0].settings.window_spec)
+    outcomes = _raced(fleet, bars, split, on_epoch, unfinished)
+    tables = WindowData.of(bars, fleet.members[0].settings.window_spec)
     return [
         one if isinstance(one, TrainingError) else _scored(one, bars, split, tables)
-        for one in train_surviving(bars, fleet, split, on_epoch, unfinished)
+        for one in (outcomes[member.name] for member in fleet.members)
     ]
+
+
+def _raced(
+    fleet: Fleet,
+    bars: Bars,
+    split: Split,
+    on_epoch: Callable[[Progress], None] | None,
+    unfinished: Unfinished | None,
+) -> dict[str, TrainedModel | TrainingError]:
+    # from rung to rung, each time with those that go on, to the last epoch
+    outcomes: dict[str, TrainedModel | TrainingError] = {}
+    states: dict[str, TrainingState] = {}
+    going_on = fleet.rivals or fleet.members
+    for rung in (*fleet.rungs, None):
+        running = [one for one in fleet.members if one in going_on]
+        checkpoints = _resting(running, split, unfinished, states, rung)
+        trained = train_surviving(bars, running, split, on_epoch, checkpoints)
+        outcomes |= zip((one.name for one in running), trained, strict=True)
+        if rung is not None:
+            going_on = _best_at(rung, going_on, {**fleet.known, **_curves(outcomes)})
+    return outcomes
+
+
+def _resting(
+    members: Sequence[Candidate],
+    split: Split,
+    unfinished: Unfinished | None,
+    states: dict[str, TrainingState],
+    rung: int | None,
+) -> Checkpoints | None:
+    # states are kept in memory from rung to rung, and on the disk as ever
+    networks = [name for one in members for name in _job(one, split).networks]
+    disk = None if unfinished is None else unfinished.checkpoints(networks)
+    if rung is None and not states:
+        return disk
+    disk = disk or Checkpoints(every_s=WRITTEN_EVERY_S)
+
+    def keep(name: str, state: TrainingState) -> None:
+        states[name] = state
+        if disk.keep is not None:
+            disk.keep(name, state)
+
+    return replace(disk, saved={**disk.saved, **states}, keep=keep, until=rung)
+
+
+def _curves(
+    outcomes: Mapping[str, TrainedModel | TrainingError],
+) -> dict[str, Sequence[float]]:
+    return {
+        name: () if isinstance(one, TrainingError) else one.curve.validation_loss
+        for name, one in outcomes.items()
+    }
+
+
+def _best_at(
+    rung: int, rivals: Sequence[Candidate], curves: Mapping[str, Sequence[float]]
+) -> tuple[Candidate, ...]:
+    proposals: dict[object, list[Sequence[float]]] = {}
+    for one in rivals:
+        proposals.setdefault(_proposal(one), []).append(curves[one.name])
+    early = rivals[0].settings.early_stopping
+    best = who_goes_on(proposals, rung, early_stopping=early)
+    return tuple(one for one in rivals if _proposal(one) in best)
+
+
+def _proposal(member: Candidate) -> tuple[Value, ...]:
+    return tuple(member.values.values())
 
 
 def _scored(
@@ -390,7 +500,10 @@ def _fleets(members: Sequence[Candidate], workers: Workers) -> list[Fleet]:
         # trained one after the other anyway, each is safe sooner by itself
         most = FLEET_SIZE if engine.trains_together else 1
         size = workers.fleet_size(len(members), most)
-        fleets += [group[at : at + size] for at in range(0, len(group), size)]
+        fleets += [
+            Fleet(members=tuple(group[at : at + size]))
+            for at in range(0, len(group), size)
+        ]
     return fleets
 
 

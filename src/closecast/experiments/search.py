@@ -22,6 +22,7 @@ from closecast.experiments.members import (
     Value,
     Workshop,
 )
+from closecast.experiments.rungs import PRUNINGS, rungs_of
 from closecast.experiments.space import SEEDS, Axis, Range, Space
 from closecast.experiments.sweep import Sweep, carry_out
 from closecast.experiments.winner import Plan, combine
@@ -45,6 +46,7 @@ def search(  # noqa: PLR0913  each is a choice of its own
     *,
     trials: int = 50,
     sampler: str = "tpe",
+    pruning: str = "none",
     batch: int = 8,
     seeds: int = SEEDS,
     out: str | Path | None = None,
@@ -66,6 +68,9 @@ def search(  # noqa: PLR0913  each is a choice of its own
             ``{"low": 1e-4, "high": 1e-1, "log": True}``.
         trials: Proposals.
         sampler: What proposes: ``"tpe"`` or ``"random"``.
+        pruning: Whether all but the best third of a batch are left behind after few
+            epochs, and again: ``"none"``, ``"halving"`` or ``"hyperband"``; see
+            ``closecast.experiments.rungs``. Its batch is one fleet of one worker.
         batch: Proposals that are trained together, before any of their losses is told.
         seeds: Seeds of each proposal; it is worth its mean loss over them.
         out: Run folder to keep everything in; None keeps nothing on the disk.
@@ -94,14 +99,19 @@ def search(  # noqa: PLR0913  each is a choice of its own
     require_whole("trials", trials, 1, MAX_UNASKED)
     require_whole("batch", batch, 1, MAX_UNASKED)
     require_choice("sampler", sampler, SAMPLERS)
+    require_choice("pruning", pruning, PRUNINGS)
     how = {"sampler": sampler, "trials": trials, "batch": batch}
+    if pruning != "none":
+        how["pruning"] = pruning
     varied = Space.of(space, seeds, settings)
+    _require_one_length(varied, pruning)
 
     def train(work: Workshop, space: Space) -> Plan:
         with _optuna_quiet():
             study = _Study(space, sampler, storage)
-            for first in range(0, trials, batch):
-                study.advance(work, min(batch, trials - first))
+            for number, first in enumerate(range(0, trials, batch)):
+                rungs = rungs_of(pruning, space.base.epochs, number)
+                study.advance(work, min(batch, trials - first), rungs)
             study.write_journal(work.folder / JOURNAL)
         return Plan(
             candidates=list(study.candidates.values()),
@@ -124,6 +134,17 @@ def search(  # noqa: PLR0913  each is a choice of its own
     )
 
 
+def _require_one_length(space: Space, pruning: str) -> None:
+    rungs_of(pruning, space.base.epochs, 0)
+    for name in ("epochs", "early_stopping"):
+        if pruning != "none" and name in space.axes:
+            raise SettingError(
+                f"Expected members that are compared after as many epochs, got a space "
+                f"of {name} with pruning {pruning}. Leave {name} out of the space, or "
+                "choose pruning none."
+            )
+
+
 class _Study:
     """What was proposed so far, and what it was worth."""
 
@@ -136,20 +157,21 @@ class _Study:
         self.copy = None if storage is None else _shared_study(storage)
         self.candidates: dict[str, Candidate] = {}
 
-    def advance(self, work: Workshop, count: int) -> None:
+    def advance(self, work: Workshop, count: int, rungs: tuple[int, ...]) -> None:
         """Propose a batch, train it and tell what it was worth.
 
         Args:
             work: What trains.
             count: Proposals.
+            rungs: Epochs after which only the best of them go on.
         """
         trials = [self._ask() for _ in range(count)]
         batches = [self._members(trial.params) for trial in trials]
         fresh = {one.name: one for batch in batches for one in batch}
         self.candidates |= fresh
-        work.train(list(fresh.values()))
+        work.train(list(fresh.values()), rungs)
         for trial, batch in zip(trials, batches, strict=True):
-            self._tell(trial, [work.done[one.name] for one in batch])
+            self._tell(trial, [work.done[one.name] for one in batch], rungs)
         if self.copy is not None:
             _add_missing(self.copy, self.study.trials)
 
@@ -192,15 +214,27 @@ class _Study:
         ]
 
     def _tell(
-        self, trial: "optuna.trial.Trial", results: Sequence[MemberResult]
+        self,
+        trial: "optuna.trial.Trial",
+        results: Sequence[MemberResult],
+        rungs: tuple[int, ...],
     ) -> None:
         from optuna.trial import TrialState
 
         (worth,) = combine(results)
         if worth.diverged or worth.mean_loss is None:
             self.study.tell(trial, state=TrialState.FAIL)
+        elif any(self._left_behind(one, rungs) for one in results):
+            trial.report(worth.mean_loss, max(one.epochs or 0 for one in results))
+            self.study.tell(trial, state=TrialState.PRUNED)
         else:
             self.study.tell(trial, worth.mean_loss)
+
+    def _left_behind(self, one: MemberResult, rungs: tuple[int, ...]) -> bool:
+        settings = self.candidates[one.name].settings
+        epochs, best = one.epochs or 0, one.best_epoch or 0
+        stopped = settings.early_stopping and epochs - best >= settings.patience
+        return epochs in rungs and epochs < settings.epochs and not stopped
 
 
 def _sampler(name: str, seed: int, number: int) -> "optuna.samplers.BaseSampler":
