@@ -91,7 +91,7 @@ def store_deed() -> Deed:
 
     def append(folder: Path, first: int, last: int) -> None:
         part = bars.select((bars.dates >= days[first]) & (bars.dates < days[last]))
-        Store(folder / "store").append(part, source=f"{first}")
+        Store(folder / "store", wait_s=0.5).append(part, source=f"{first}")
 
     def prepare(folder: Path) -> None:
         append(folder, 0, 60)
@@ -118,7 +118,7 @@ def compact_deed() -> Deed:
 
     return Deed(
         prepare=append.prepare,
-        do=lambda folder: Store(folder / "store").compact(),
+        do=lambda folder: Store(folder / "store", wait_s=0.5).compact(),
         look=look,
         stride=3,
     )
@@ -196,8 +196,8 @@ def ledger_deed(*, scoring: bool) -> Deed:
     )
 
 
-def shelf_deed() -> Deed:
-    """Put a version on a shelf and let it serve."""
+def shelf_deed(*, promoting: bool) -> Deed:
+    """Put a version on a shelf, or let one serve."""
     from closecast.experiments.forecaster import Forecaster
     from closecast.serving.shelf import Shelf
     from closecast.testing import random_walk
@@ -207,18 +207,28 @@ def shelf_deed() -> Deed:
     source = Path(tempfile.mkdtemp()) / "source"
     model.save(source)
 
+    def add(folder: Path) -> None:
+        Shelf(folder / "shelf").add(source, reason="new")
+
     def promote(folder: Path) -> None:
-        version = Shelf(folder / "shelf").add(source, reason="new")
-        Shelf(folder / "shelf").promote(version.number, reason="new")
+        shelf = Shelf(folder / "shelf")
+        serving = shelf.current()
+        if serving is None or serving.number == 1:  # done again, it is done
+            shelf.promote(2, reason="new")
+
+    def prepare(folder: Path) -> None:
+        add(folder)
+        Shelf(folder / "shelf").promote(1, reason="the first")
+        if promoting:
+            add(folder)
 
     def look(folder: Path) -> object:
-        serving = Shelf(folder / "shelf").current()
-        versions = Shelf(folder / "shelf").versions()
-        for one in versions:
-            Shelf(folder / "shelf").version(one.number)
+        shelf = Shelf(folder / "shelf")
+        serving = shelf.current()
+        versions = [shelf.version(one.number) for one in shelf.versions()]
         return (serving and serving.number, len(versions))
 
-    return Deed(prepare=promote, do=promote, look=look)
+    return Deed(prepare=prepare, do=promote if promoting else add, look=look)
 
 
 def keys_deed() -> Deed:
@@ -263,7 +273,8 @@ DEEDS: dict[str, Callable[[], Deed]] = {
     "model save over another": lambda: model_deed(over=True),
     "ledger record": lambda: ledger_deed(scoring=False),
     "ledger score": lambda: ledger_deed(scoring=True),
-    "shelf add and promote": shelf_deed,
+    "shelf add": lambda: shelf_deed(promoting=False),
+    "shelf promote": lambda: shelf_deed(promoting=True),
     "key added": keys_deed,
     "sweep": sweep_deed,
 }

@@ -117,10 +117,16 @@ class TestSplitConformal:
     def test_it_comes_back_from_json_to_the_bit(self, bars):
         """Plain values hold the whole calibration."""
         conformal = calibrated(bars, 0.7, 350).conformal
-        again = Conformal.of(json.loads(json.dumps(conformal.to_dict())))
+        values = json.loads(json.dumps(conformal.to_dict()))
+        again = Conformal.of(values, SPEC.horizon)
 
         assert again.adapts_from == conformal.adapts_from
         assert again.table.tobytes() == conformal.table.tobytes()
+        with pytest.raises(ValueError, match="a table of"):
+            Conformal.of(values, SPEC.horizon + 1)
+        values["table"][0][0][0] = float("nan")
+        with pytest.raises(ValueError, match="not finite"):
+            Conformal.of(values, SPEC.horizon)
 
 
 class TestAdaptive:

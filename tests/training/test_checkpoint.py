@@ -130,6 +130,9 @@ class TestDamage:
             ("beside", {"": "0"}, "a file in the model's folder"),
             ("best_epoch", "two", "lacks or mistakes"),
             ("residual_scale", {}, "lacks or mistakes"),
+            ("residual_scale", [0.1], "lacks or mistakes"),
+            ("stretch", 1.0, "lacks or mistakes"),
+            ("mean_share", [[float("nan")] * 3] * 4, "lacks or mistakes"),
         ],
     )
     def test_a_record_that_a_stranger_sealed_is_refused(
@@ -144,6 +147,21 @@ class TestDamage:
 
         with pytest.raises(ModelError, match=refused):
             load(tmp_path)
+
+    @pytest.mark.parametrize("content", [b"", b"\0" * 40, b"\xff" * 80])
+    def test_weights_that_a_stranger_sealed_are_refused(self, model, tmp_path, content):
+        """What is no safetensors file is one sentence, though its hash fits."""
+        folder = save(model, tmp_path)
+        path = folder / "model.json"
+        (folder / "model.safetensors").write_bytes(content)
+        document = json.loads(path.read_text())
+        document["weights_sha256"] = checkpoint._sha256(content)
+        del document["sha256"]
+        document["sha256"] = checkpoint._sha256(checkpoint._canonical(document))
+        path.write_bytes(checkpoint._text(document))
+
+        with pytest.raises(ModelError, match="lacks or mistakes"):
+            load(folder)
 
     def test_another_format_is_refused(self, model, tmp_path, monkeypatch):
         """A model of a later version says so."""

@@ -88,19 +88,25 @@ class Conformal:
         return {"adapts_from": str(self.adapts_from), "table": self.table.tolist()}
 
     @classmethod
-    def of(cls, values: Mapping[str, Any]) -> "Conformal":
+    def of(cls, values: Mapping[str, Any], horizon: int) -> "Conformal":
         """Make a calibration from plain values.
 
         Args:
             values: What ``to_dict`` gave.
+            horizon: Steps of the forecasts that it is for.
 
         Returns:
             The calibration.
+
+        Raises:
+            ValueError: The table is of another shape, or holds what is no number.
         """
-        return cls(
-            adapts_from=np.datetime64(values["adapts_from"], "D"),
-            table=np.asarray(values["table"], dtype=np.float64),
-        )
+        table = np.asarray(values["table"], dtype=np.float64)
+        if table.shape != (horizon, MEDIAN, len(PROBABILITIES)):
+            raise ValueError(f"a table of {table.shape}")
+        if not np.isfinite(table).all():
+            raise ValueError("a table with values that are not finite")
+        return cls(adapts_from=np.datetime64(values["adapts_from"], "D"), table=table)
 
 
 def fit_conformal(

@@ -448,7 +448,11 @@ class Forecaster:
         return cls.of_fitted(
             Fitted(
                 model=model,
-                conformal=_read_calibration(path) if calibrated else None,
+                conformal=(
+                    _read_calibration(path, model.settings.horizon)
+                    if calibrated
+                    else None
+                ),
                 leak_tests=_stamps(Path(folder) / LEAK_TESTS_FILE),
             )
         )
@@ -479,9 +483,9 @@ class Forecaster:
         return split_by_date(bars, self.spec, *dates, broken=broken_steps(bars))
 
 
-def _read_calibration(path: Path) -> Conformal:
+def _read_calibration(path: Path, horizon: int) -> Conformal:
     try:
-        return Conformal.of(json.loads(path.read_text()))
+        return Conformal.of(json.loads(path.read_text()), horizon)
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise ModelError(
             f"Expected a calibration, got none that can be read ({path}: {error}). "

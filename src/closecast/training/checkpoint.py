@@ -23,6 +23,7 @@ from closecast.errors import ClosecastError, ModelError, SettingError
 from closecast.models.config import Weights, weight_shapes
 from closecast.training.model import TrainedModel
 from closecast.training.settings import Settings
+from closecast.windows.peers import NUM_MARKETS
 
 FORMAT, ENSEMBLE_FORMAT = 1, 2
 """One network, and one with siblings: an older version refuses the second."""
@@ -100,6 +101,7 @@ def load(folder: Path | str) -> TrainedModel:
 
 
 def _loaded(folder: Path, document: Mapping[str, Any]) -> TrainedModel:
+    from safetensors import SafetensorError
     from safetensors.numpy import load as from_bytes
 
     for name, stated in document.get(BESIDE, {}).items():
@@ -113,16 +115,20 @@ def _loaded(folder: Path, document: Mapping[str, Any]) -> TrainedModel:
             f"Expected settings that this version knows, got others ({folder / MODEL}: "
             f"{error}). Use the version of closecast that wrote the model."
         ) from error
-    residual_scale = document["residual_scale"]
-    mean_share, stretch = document.get("mean_share"), document.get("stretch")
+    steps = (settings.horizon,)
+    by_market = (NUM_MARKETS, settings.horizon)
+    try:
+        arrays = from_bytes(weights)
+    except SafetensorError as error:  # forged: its hash fits
+        raise ValueError(f"{WEIGHTS}: {error}") from error
     return TrainedModel(
         settings=settings,
-        weights=_checked_shapes(from_bytes(weights), settings, folder / WEIGHTS),
+        weights=_checked_shapes(arrays, settings, folder / WEIGHTS),
         curve=_curve(metrics, document["best_epoch"]),
-        residual_scale=None if residual_scale is None else np.asarray(residual_scale),
+        residual_scale=_array(document["residual_scale"], steps),
         trained_on=document["trained_on"],
-        mean_share=None if mean_share is None else np.asarray(mean_share),
-        stretch=None if stretch is None else np.asarray(stretch),
+        mean_share=_array(document.get("mean_share"), by_market),
+        stretch=_array(document.get("stretch"), by_market),
         siblings=_siblings(folder / SIBLINGS, document.get(SIBLINGS, {})),
     )
 
@@ -211,12 +217,24 @@ def _read_document(folder: Path) -> dict[str, Any]:
 def _checked_shapes(weights: Weights, settings: Settings, path: Path) -> Weights:
     expected = weight_shapes(settings.network)
     found = {name: array.shape for name, array in weights.items()}
-    if found != expected:
+    sound = all(
+        a.dtype == np.float32 and np.isfinite(a).all() for a in weights.values()
+    )
+    if found != expected or not sound:
         raise ModelError(
             f"Expected the arrays of these settings, got others ({path}). "
             "Train the model again."
         )
     return weights
+
+
+def _array(values: Any, shape: tuple[int, ...]) -> np.ndarray | None:  # noqa: ANN401
+    if values is None:
+        return None
+    array = np.asarray(values, np.float64)
+    if array.shape != shape or not np.isfinite(array).all():
+        raise ValueError(f"an array of {array.shape} for one of {shape}")
+    return array
 
 
 def _read_checked(path: Path, sha256: str) -> bytes:
