@@ -90,3 +90,14 @@ def test_a_file_without_a_grid_is_refused(tmp_path, text):
 
     with pytest.raises(SettingError, match=r"table \[grid\].*grid\.toml"):
         read_grid(path)
+
+
+def test_folds_multiply_the_members():
+    """They are counted and asked about like seeds; one fold is left out of the file."""
+    grid = Grid.of({"num_layers": [1, 2]}, 3, {}, folds=4)
+
+    assert grid.size == 24
+    assert grid.to_config()["folds"] == 4
+    assert "folds" not in Grid.of({"num_layers": [1, 2]}, 3, {}).to_config()
+    with pytest.raises(SettingError, match="folds"):
+        Grid.of({"num_layers": [1]}, 1, {}, folds=0)

@@ -15,16 +15,18 @@ import pytest
 import closecast as cc
 from closecast.engine.native import is_built
 from closecast.engine.torch import TorchEngine
-from closecast.errors import ModelError, SettingError, TrainingError
+from closecast.errors import ModelError, SettingError, TrainingError, WindowError
 from closecast.experiments import members as room
 from closecast.experiments.index import Index
 from closecast.experiments.members import MemberResult
+from closecast.experiments.selection import read_validation
 from closecast.experiments.sweep import load_sweep
 from closecast.experiments.verify import verify
 from closecast.experiments.winner import choose_winner, combine
 from closecast.market.readers import to_frame
 from closecast.testing import random_walk
 from closecast.training.checkpoint import load
+from closecast.windows import walk_back
 
 QUICK = {"hidden_size": 4, "epochs": 3, "optimizer": "sgd", "batch_size": 32}
 GRID = {"learning_rate": [0.001, 0.01], "num_layers": [1, 2]}
@@ -433,3 +435,73 @@ def test_a_sweep_that_is_killed_ends_with_the_same_bytes(bars, tmp_path):
     assert tree(killed / "run") == tree(folders["whole"] / "run")
     counts = {Index(f / "i.db").trials(bars.fingerprint) for f in folders.values()}
     assert counts == {6}
+
+
+@pytest.fixture(scope="module")
+def folded(bars, home):
+    """Two combinations, two seeds, chosen on three validation blocks."""
+    return cc.sweep(
+        bars, {"num_layers": [1, 2]}, seeds=2, folds=3, out=home / "folded",
+        index=home / "folded.sqlite", **QUICK,
+    )  # fmt: skip
+
+
+def test_folds_walk_back_from_the_test_block(folded, home, bars):
+    """Each validates where the next one begins, and has trained before that."""
+    assert len(folded.members) == folded.trials == 12
+    name = "num_layers=1,seed=0,fold={}"
+    models = [load(home / "folded" / "members" / name.format(n)) for n in (1, 2, 3)]
+    starts = [one.settings.validation_start for one in models]
+    stops = [one.settings.test_start for one in models]
+
+    assert starts[1:] == stops[:-1]
+    assert starts == sorted(starts)
+    for one in models:
+        assert one.trained_on["last_date"] < one.settings.validation_start
+    newest = cc.Forecaster(**QUICK).fit(bars).settings
+    assert (starts[-1], stops[-1]) == (newest.validation_start, newest.test_start)
+
+
+def test_folds_are_worth_their_mean_and_the_newest_wins(folded):
+    """A seed is worth its mean over folds; the model that forecasts has seen most."""
+    best = folded.combinations[0]
+    losses = [
+        [m.validation_loss for m in folded.members if (m.values, m.seed) == (v, seed)]
+        for v, seed in ((best.values, 0), (best.values, 1))
+    ]
+
+    assert best.seeds == 2
+    assert best.mean_loss == pytest.approx(np.mean(losses))
+    assert best.sd_loss == pytest.approx(np.std(np.mean(losses, axis=1), ddof=1))
+    assert folded.winner.endswith("fold=3")
+
+
+def test_luck_is_asked_on_the_dates_of_all_folds(folded, home, bars):
+    """Three validation blocks are more evidence than one, and verify agrees."""
+    members, baselines = read_validation(home / "folded")
+    forecaster = folded.forecaster
+    splits = walk_back(bars, forecaster.spec, forecaster._split(bars), 3)
+    dates = sum(len(np.unique(bars.dates[one.validation])) for one in splits)
+
+    assert {one["num_dates"] for one in folded.luck} == {dates}
+    assert {one["num_members"] for one in folded.luck} == {4}
+    for one in (*members.values(), *baselines.values()):
+        assert len(one.crps) == dates
+    assert all(check.passed for check in verify(home / "folded", bars))
+
+
+@pytest.mark.usefixtures("folded")
+def test_a_member_of_an_older_fold_is_the_model_trained_alone(home, bars):
+    """The fleet holds members of other windows, and changes no bit of any."""
+    member = load(home / "folded" / "members" / "num_layers=2,seed=1,fold=1")
+    alone = cc.Forecaster(**member.settings.to_dict()).fit(bars)
+
+    for name, array in member.weights.items():
+        np.testing.assert_array_equal(array, alone.model.weights[name])
+
+
+def test_too_many_folds_are_refused(bars, tmp_path):
+    """Before anything is written."""
+    with pytest.raises(WindowError, match="before 9 validation blocks"):
+        cc.sweep(bars, {"num_layers": [1]}, folds=9, out=tmp_path / "run", **QUICK)
+    assert not (tmp_path / "run").exists()

@@ -11,7 +11,8 @@ from closecast.testing import random_walk
 from closecast.windows.index import cutoffs_with_targets
 from closecast.windows.leakage import target_overlap
 from closecast.windows.spec import WindowSpec
-from closecast.windows.walk_forward import walk_forward
+from closecast.windows.split import split_by_date
+from closecast.windows.walk_forward import walk_back, walk_forward
 
 
 def ragged(num_bars: int, seed: int) -> Bars:
@@ -115,3 +116,31 @@ def test_a_gap_of_every_symbol_names_the_fold():
 
     with pytest.raises(WindowError, match=r"none in \w+ of fold 1"):
         walk_forward(sparse, short, 1, refit_every=1)
+
+
+def test_walking_back_cuts_blocks_of_as_many_sessions():
+    """Validation blocks abut, train blocks lie before them, the newest is the split."""
+    bars, spec = random_walk(2, 400), WindowSpec(context_length=5, horizon=3)
+    split = split_by_date(bars, spec)
+    folds = walk_back(bars, spec, split, 3)
+    sessions = np.unique(bars.dates)
+    cuts = [
+        tuple(np.searchsorted(sessions, (one.validation_start, one.test_start)))
+        for one in folds
+    ]
+
+    assert folds[-1] is split
+    assert len({stop - start for start, stop in cuts}) == 1
+    assert [stop for _, stop in cuts[:-1]] == [start for start, _ in cuts[1:]]
+    for one in folds:
+        assert bars.dates[one.train + spec.horizon].max() < one.validation_start
+        assert bars.dates[one.validation].min() >= one.validation_start
+        assert bars.dates[one.validation + spec.horizon].max() < one.test_start
+
+
+def test_walking_back_too_far_is_refused():
+    """A fold without a session to train on is none."""
+    bars, spec = random_walk(1, 260), WindowSpec()
+
+    with pytest.raises(WindowError, match="before 9 validation blocks of 26 sessions"):
+        walk_back(bars, spec, split_by_date(bars, spec), 9)

@@ -10,7 +10,7 @@ import itertools
 import math
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
@@ -19,12 +19,15 @@ from closecast.errors import SettingError
 from closecast.experiments.members import Candidate, Value
 from closecast.models.config import require_whole
 from closecast.training.settings import Settings
+from closecast.windows import Split
 
 MAX_UNASKED = 10_000
 """Members that a grid may have without asking first."""
 
 SEEDS = 5
 """Seeds of each combination, where nothing else is said."""
+
+MOST_FOLDS = 100
 
 LONGEST_NAME = 120
 """Characters of a member's name; a longer one becomes a hash, as folders need."""
@@ -48,11 +51,13 @@ class Grid:
         base: Settings that all members share.
         axes: Values of each varied setting.
         seeds: Seeds of each combination, from ``base.seed`` on.
+        folds: Validation blocks, one before the other, that each is trained before.
     """
 
     base: Settings
     axes: dict[str, tuple[Value, ...]]
     seeds: int
+    folds: int = 1
 
     @classmethod
     def of(
@@ -61,6 +66,7 @@ class Grid:
         seeds: int,
         settings: Mapping[str, Any],
         *,
+        folds: int = 1,
         yes: bool = False,
     ) -> "Grid":
         """Check a grid.
@@ -69,6 +75,7 @@ class Grid:
             axes: A list of values for each varied setting.
             seeds: Seeds of each combination.
             settings: Settings that all members share.
+            folds: Validation blocks that each combination is chosen on.
             yes: Whether more than ``MAX_UNASKED`` members are meant.
 
         Returns:
@@ -79,6 +86,7 @@ class Grid:
                 range, or there are no members or too many.
         """
         require_whole("seeds", seeds, 1, 1_000_000)
+        require_whole("folds", folds, 1, MOST_FOLDS)
         base = Settings.of(settings)
         if not axes:
             raise SettingError(
@@ -91,7 +99,7 @@ class Grid:
                 "the grid or out of it."
             )
         checked = {name: values_of(name, values) for name, values in axes.items()}
-        grid = cls(base=base, axes=checked, seeds=int(seeds))
+        grid = cls(base=base, axes=checked, seeds=int(seeds), folds=int(folds))
         if grid.size > MAX_UNASKED and not yes:
             raise SettingError(
                 f"Expected at most {MAX_UNASKED:,} members, got {grid.size:,}. Vary "
@@ -102,7 +110,11 @@ class Grid:
     @property
     def size(self) -> int:
         """Number of members."""
-        return self.seeds * math.prod(len(values) for values in self.axes.values())
+        return (
+            self.seeds
+            * self.folds
+            * math.prod(len(values) for values in self.axes.values())
+        )
 
     @property
     def longest_context(self) -> int:
@@ -110,11 +122,14 @@ class Grid:
         contexts = self.axes.get("context_length", (self.base.context_length,))
         return max(int(length) for length in contexts)
 
-    def members(self) -> list[Candidate]:
+    def members(self, splits: Sequence[Split] = ()) -> list[Candidate]:
         """List the members: combinations in the order of the grid, seeds innermost.
 
+        Args:
+            splits: The folds, oldest first, where there are several.
+
         Returns:
-            One for each combination and seed.
+            One for each combination, fold and seed.
 
         Raises:
             SettingError: Two values of a combination contradict each other.
@@ -124,11 +139,10 @@ class Grid:
             values = dict(zip(self.axes, place, strict=True))
             for seed in range(self.base.seed, self.base.seed + self.seeds):
                 settings = replace(self.base, **values, seed=seed)  # type: ignore[arg-type]
-                members.append(
-                    Candidate(
-                        name=member_name(values, seed), values=values, settings=settings
-                    )
+                one = Candidate(
+                    name=member_name(values, seed), values=values, settings=settings
                 )
+                members += [one] if self.folds == 1 else _by_fold(one, splits)
         return members
 
     def to_config(self) -> dict[str, Any]:
@@ -143,9 +157,28 @@ class Grid:
             "seeds": self.seeds,
             "grid": {name: list(values) for name, values in self.axes.items()},
         }
+        if self.folds > 1:
+            config["folds"] = self.folds
         for name in self.axes:
             del config[name]
         return config
+
+
+def _by_fold(member: Candidate, splits: Sequence[Split]) -> list[Candidate]:
+    # the same model before each validation block; its settings say which
+    return [
+        replace(
+            member,
+            name=f"{member.name},fold={fold}",
+            fold=fold,
+            settings=replace(
+                member.settings,
+                validation_start=str(split.validation_start),
+                test_start=str(split.test_start),
+            ),
+        )
+        for fold, split in enumerate(splits, start=1)
+    ]
 
 
 def read_grid(

@@ -63,11 +63,17 @@ class Candidate:
         name: What files and tables call it.
         values: A value of each varied setting.
         settings: All its settings.
+        fold: Its fold, from 1 for the oldest; None where there is one alone.
     """
 
     name: str
     values: dict[str, Value]
     settings: Settings
+    fold: int | None = None
+
+
+Folds = Sequence[Split]
+"""The blocks of each fold, the oldest first; the last one's test block is the test."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,6 +108,7 @@ class MemberResult:
             was left behind at a rung.
         train_crps: CRPS on evenly spaced training windows, in units of volatility.
         validation_crps: The same on all validation windows.
+        fold: Its fold, from 1 for the oldest; None where there is one alone.
     """
 
     name: str
@@ -113,6 +120,7 @@ class MemberResult:
     epochs: int | None = None
     train_crps: float | None = None
     validation_crps: float | None = None
+    fold: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -214,6 +222,7 @@ class Scored:
             epochs=len(curve.train_loss),
             train_crps=self.train_crps,
             validation_crps=self.validation_crps,
+            fold=member.fold,
         )
 
 
@@ -223,24 +232,25 @@ class Workshop:
     def __init__(
         self,
         bars: Bars,
-        split: Split,
+        splits: Folds,
         folder: Path,
         ledger: Index,
         on_progress: Callable[[SweepProgress], None] | None,
         *,
         workers: Workers = IN_PROCESS,
     ) -> None:
-        self.bars, self.split, self.folder, self.ledger = bars, split, folder, ledger
+        self.bars, self.splits, self.folder, self.ledger = bars, splits, folder, ledger
         self.on_progress, self.workers = on_progress, workers
         self.progress_file = ProgressFile(folder)
         self.done: dict[str, MemberResult] = {}
         self.reused = self.size = self.epochs_run = 0
         self.epochs_left: dict[str, int] = {}
+        self.mean_windows = sum(len(one.train) for one in splits) / len(splits)
         self.started = time.perf_counter()
         self.unfinished = Unfinished(folder / UNFINISHED, WRITTEN_EVERY_S)
         # elsewhere there may be no such folder, and only a worker's fleet is at stake
         here = self.unfinished if isinstance(workers, InProcess) else None
-        self.shared = (bars, split, here)  # one object: workers are brought it once
+        self.shared = (bars, splits, here)  # one object: workers are brought it once
 
     def train(
         self, members: Sequence[Candidate], rungs: tuple[int, ...] = ()
@@ -261,7 +271,7 @@ class Workshop:
                 self.done[member.name] = MemberResult(**read_json(path))
                 self.reused += 1
         missing = [member for member in unknown if member.name not in self.done]
-        jobs = [_job(member, self.split) for member in missing]
+        jobs = [_job(member, self.splits) for member in missing]
         self.unfinished.forget_all_but(name for job in jobs for name in job.networks)
         self.size = max(self.size, len(members))
         self.epochs_left |= {one.name: one.settings.epochs for one in missing}
@@ -314,14 +324,18 @@ class Workshop:
         if isinstance(outcome, TrainingError):
             home.mkdir(parents=True, exist_ok=True)
             result = MemberResult(
-                name=member.name, values=member.values, seed=seed, diverged=str(outcome)
+                name=member.name,
+                values=member.values,
+                seed=seed,
+                diverged=str(outcome),
+                fold=member.fold,
             )
         else:
             save(outcome.model, home)
             write_losses(home, outcome.losses)
             result = outcome.result(member)
         write_json(home / MEMBER, asdict(result))  # last: now the member is done
-        self.unfinished.forget(_job(member, self.split).networks)
+        self.unfinished.forget(_job(member, self.splits).networks)
         self.done[member.name] = result
         del self.epochs_left[member.name]
         self._report(None)
@@ -343,7 +357,7 @@ class Workshop:
             results=tuple(self.done.values()),
             reused=self.reused,
             running=running,
-            windows_per_s=rate * len(self.split.train),
+            windows_per_s=rate * self.mean_windows,
             left_s=sum(self.epochs_left.values()) / rate if rate else None,
         )
         self.progress_file.write(progress.to_dict)
@@ -354,7 +368,7 @@ class Workshop:
 def train_surviving(
     bars: Bars,
     members: Sequence[Candidate],
-    split: Split,
+    splits: Folds,
     on_epoch: Callable[[Progress], None] | None = None,
     checkpoints: Checkpoints | None = None,
 ) -> list[TrainedModel | TrainingError]:
@@ -363,18 +377,23 @@ def train_surviving(
     Args:
         bars: The panel.
         members: What to train.
-        split: The blocks.
+        splits: The blocks of each fold, oldest first.
         on_epoch: Called after each epoch of each network.
         checkpoints: Where trainings go on, and are kept on their way.
 
     Returns:
         For each candidate its model, or why there is none.
     """
-    jobs = [_job(member, split) for member in members]
+    jobs = [_job(member, splits) for member in members]
     return train_each(bars, jobs, on_epoch, checkpoints)
 
 
-def _job(member: Candidate, split: Split) -> Job:
+def _split_of(member: Candidate, splits: Folds) -> Split:
+    return splits[-1 if member.fold is None else member.fold - 1]
+
+
+def _job(member: Candidate, splits: Folds) -> Job:
+    split = _split_of(member, splits)
     return Job(
         name=member.name,
         settings=member.settings,
@@ -384,33 +403,36 @@ def _job(member: Candidate, split: Split) -> Job:
 
 
 def train_and_score(
-    data: tuple[Bars, Split, Unfinished | None],
+    data: tuple[Bars, Folds, Unfinished | None],
     fleet: Fleet,
     on_epoch: Callable[[Progress], None] | None = None,
 ) -> list[Scored | TrainingError]:
     """Train a fleet and measure the errors of its models.
 
     Args:
-        data: The panel, its blocks, and where trainings go on from; None from nowhere.
+        data: The panel, the blocks of its folds, and where trainings go on from; None
+            from nowhere.
         fleet: What to train.
         on_epoch: Called after each epoch of each network.
 
     Returns:
         For each candidate its model with errors, or why there is none.
     """
-    bars, split, unfinished = data
-    outcomes = _raced(fleet, bars, split, on_epoch, unfinished)
+    bars, splits, unfinished = data
+    outcomes = _raced(fleet, bars, splits, on_epoch, unfinished)
     tables = WindowData.of(bars, fleet.members[0].settings.window_spec)
     return [
-        one if isinstance(one, TrainingError) else _scored(one, bars, split, tables)
-        for one in (outcomes[member.name] for member in fleet.members)
+        outcome
+        if isinstance(outcome := outcomes[member.name], TrainingError)
+        else _scored(outcome, bars, _split_of(member, splits), tables)
+        for member in fleet.members
     ]
 
 
 def _raced(
     fleet: Fleet,
     bars: Bars,
-    split: Split,
+    splits: Folds,
     on_epoch: Callable[[Progress], None] | None,
     unfinished: Unfinished | None,
 ) -> dict[str, TrainedModel | TrainingError]:
@@ -420,8 +442,8 @@ def _raced(
     going_on = fleet.rivals or fleet.members
     for rung in (*fleet.rungs, None):
         running = [one for one in fleet.members if one in going_on]
-        checkpoints = _resting(running, split, unfinished, states, rung)
-        trained = train_surviving(bars, running, split, on_epoch, checkpoints)
+        checkpoints = _resting(running, splits, unfinished, states, rung)
+        trained = train_surviving(bars, running, splits, on_epoch, checkpoints)
         outcomes |= zip((one.name for one in running), trained, strict=True)
         if rung is not None:
             going_on = _best_at(rung, going_on, {**fleet.known, **_curves(outcomes)})
@@ -430,13 +452,13 @@ def _raced(
 
 def _resting(
     members: Sequence[Candidate],
-    split: Split,
+    splits: Folds,
     unfinished: Unfinished | None,
     states: dict[str, TrainingState],
     rung: int | None,
 ) -> Checkpoints | None:
     # states are kept in memory from rung to rung, and on the disk as ever
-    networks = [name for one in members for name in _job(one, split).networks]
+    networks = [name for one in members for name in _job(one, splits).networks]
     disk = None if unfinished is None else unfinished.checkpoints(networks)
     if rung is None and not states:
         return disk

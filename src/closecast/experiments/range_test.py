@@ -121,7 +121,7 @@ def range_test(  # noqa: PLR0913  each is a choice of its own
     ]
     hashes = [one.settings.hash for one in candidates]
     Index(index).add_trials(bars.fingerprint, hashes)
-    outcomes = train_surviving(bars, candidates, split, on_epoch)
+    outcomes = train_surviving(bars, candidates, (split,), on_epoch)
     losses = [
         None if isinstance(one, TrainingError) else one.curve.validation_loss[-1]
         for one in outcomes

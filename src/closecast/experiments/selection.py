@@ -5,7 +5,7 @@ of every member, and all that is needed to ask how much of a winner is luck.
 """
 
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -64,6 +64,22 @@ class DateLosses:
             ),
             squared_error=average_per_date(squares.mean(axis=1), forecast.cutoffs),
         )
+
+
+def joined(losses: Iterable[DateLosses]) -> DateLosses:
+    """Put the dates of several folds after each other.
+
+    Args:
+        losses: What the same settings lost in each fold, the oldest first.
+
+    Returns:
+        The losses of all dates.
+    """
+    folds = list(losses)
+    return DateLosses(
+        crps=np.concatenate([one.crps for one in folds]),
+        squared_error=np.concatenate([one.squared_error for one in folds]),
+    )
 
 
 def write_losses(folder: Path, losses: DateLosses) -> None:

@@ -36,7 +36,7 @@ from closecast.market.broken import broken_steps
 from closecast.market.panels import bars_of
 from closecast.market.readers import frame_of
 from closecast.training.checkpoint import versions
-from closecast.windows import WindowSpec, split_by_date
+from closecast.windows import WindowSpec, split_by_date, walk_back
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -93,6 +93,7 @@ def sweep(  # noqa: PLR0913  each is a choice of its own
     grid: Mapping[str, Any],
     *,
     seeds: int = SEEDS,
+    folds: int = 1,
     out: str | Path | None = None,
     index: str | Path | None = None,
     yes: bool = False,
@@ -110,6 +111,8 @@ def sweep(  # noqa: PLR0913  each is a choice of its own
         prices: A frame, a path or a panel; see ``closecast.read_prices``.
         grid: A list of values for each setting to vary.
         seeds: Seeds of each combination.
+        folds: Validation blocks, one before the other, that each combination is
+            trained before and chosen on; the winner is judged on the one test block.
         out: Run folder to keep everything in; None keeps nothing on the disk.
         index: The index that counts trials; see ``closecast.experiments.index``.
         yes: Whether more than 10,000 members are meant.
@@ -129,10 +132,12 @@ def sweep(  # noqa: PLR0913  each is a choice of its own
         TrainingError: No combination was trained without divergence.
         LeakageError: A forecast of the winner could have seen its own answer.
     """
-    varied = Grid.of(grid, seeds, settings, yes=yes)
+    varied = Grid.of(grid, seeds, settings, folds=folds, yes=yes)
 
     def train(work: Workshop, grid: Grid) -> Plan:
-        tried = Plan(candidates=grid.members(), axes=grid.axes, seeds=grid.seeds)
+        tried = Plan(
+            candidates=grid.members(work.splits), axes=grid.axes, seeds=grid.seeds
+        )
         work.train(tried.candidates)
         return tried
 
@@ -141,6 +146,7 @@ def sweep(  # noqa: PLR0913  each is a choice of its own
         varied,
         train,
         size=varied.size,
+        folds=varied.folds,
         out=out,
         index=index,
         source=source,
@@ -158,6 +164,7 @@ def carry_out(  # noqa: PLR0913  each is a choice of its own
     train: Callable[[Workshop, Varied], Plan],
     *,
     size: int,
+    folds: int = 1,
     out: str | Path | None,
     index: str | Path | None,
     source: str,
@@ -172,6 +179,7 @@ def carry_out(  # noqa: PLR0913  each is a choice of its own
         varied: What is varied, and what all members share.
         train: Trains members of what is varied, its dates set; says what it tried.
         size: Members that it trains at most.
+        folds: As in ``sweep``.
         out: As in ``sweep``.
         index: As in ``sweep``.
         source: As in ``sweep``.
@@ -184,13 +192,11 @@ def carry_out(  # noqa: PLR0913  each is a choice of its own
     """
     bars = bars_of(prices)
     base = varied.base
-    split = split_by_date(
-        bars,
-        WindowSpec(context_length=varied.longest_context, horizon=base.horizon),
-        base.validation_start,
-        base.test_start,
-        broken=broken_steps(bars),
-    )  # of the longest context, so that all members have the same windows
+    # of the longest context, so that all members have the same windows
+    spec = WindowSpec(context_length=varied.longest_context, horizon=base.horizon)
+    broken = broken_steps(bars)
+    split = split_by_date(bars, spec, base.validation_start, base.test_start, broken)
+    splits = walk_back(bars, spec, split, folds, broken)
     varied = replace(
         varied,
         base=replace(
@@ -206,7 +212,7 @@ def carry_out(  # noqa: PLR0913  each is a choice of its own
         if out is not None:
             ledger.add_run(folder, config["hash"], bars.fingerprint, size)
         if not (folder / SWEEP).exists():
-            work = Workshop(bars, split, folder, ledger, on_progress, workers=workers)
+            work = Workshop(bars, splits, folder, ledger, on_progress, workers=workers)
             work.size = size
             tried = train(work, varied)
             conclude(work, tried, [work.done[one.name] for one in tried.candidates])

@@ -28,13 +28,14 @@ from closecast.experiments.selection import (
     DateLosses,
     ask_luck,
     baseline_losses,
+    joined,
     read_losses,
     write_validation,
 )
-from closecast.models.baselines import Baseline
+from closecast.models.baselines import Baseline, fit_baselines
 from closecast.training.checkpoint import METRICS, load
 from closecast.training.permuted import Permuted
-from closecast.windows import WindowData, WindowSpec
+from closecast.windows import WindowData
 
 SWEEP = "sweep.json"
 
@@ -65,9 +66,10 @@ class Combination:
     Attributes:
         values: Value of each varied setting.
         seeds: Seeds that were trained.
-        diverged: Seeds that diverged; then it cannot win.
-        mean_loss: Mean validation loss over the seeds; None without any.
-        sd_loss: Its standard deviation; None with fewer than two.
+        diverged: Networks that diverged; then it cannot win.
+        mean_loss: Mean validation loss over the seeds, each over its folds; None
+            without any.
+        sd_loss: Its standard deviation over seeds; None with fewer than two.
         worst_loss: The greatest.
     """
 
@@ -96,11 +98,15 @@ def combine(results: Sequence[MemberResult]) -> list[Combination]:
 
 
 def _combination(group: Sequence[MemberResult]) -> Combination:
-    losses = [one.validation_loss for one in group if one.validation_loss is not None]
+    by_seed: dict[int, list[float | None]] = {}
+    for one in group:
+        by_seed.setdefault(one.seed, []).append(one.validation_loss)
+    known = [[loss for loss in seed if loss is not None] for seed in by_seed.values()]
+    losses = [statistics.fmean(seed) for seed in known if seed]
     return Combination(
         values=group[0].values,
-        seeds=len(group),
-        diverged=len(group) - len(losses),
+        seeds=len(by_seed),
+        diverged=sum(one.validation_loss is None for one in group),
         mean_loss=statistics.fmean(losses) if losses else None,
         sd_loss=statistics.stdev(losses) if len(losses) > 1 else None,
         worst_loss=max(losses, default=None),
@@ -112,7 +118,7 @@ def _rank(one: Combination) -> tuple[int, float]:
 
 
 def choose_winner(results: Sequence[MemberResult]) -> MemberResult:
-    """Choose on validation: the best combination, and in it the best seed.
+    """Choose on validation: the best combination, and in it the newest's best seed.
 
     Args:
         results: What became of the members.
@@ -131,7 +137,8 @@ def choose_winner(results: Sequence[MemberResult]) -> MemberResult:
             f"{first.diverged}) Mend the grid."
         )
     own = [one for one in results if one.values == best.values]
-    return min(own, key=_loss)
+    newest = max(one.fold or 0 for one in own)  # the others have not seen as much
+    return min((one for one in own if (one.fold or 0) == newest), key=_loss)
 
 
 def _loss(one: MemberResult) -> float:
@@ -153,7 +160,7 @@ def conclude(work: Workshop, plan: Plan, results: Sequence[MemberResult]) -> Non
     """
     winner, bars, folder = choose_winner(results), work.bars, work.folder
     home = folder / MEMBERS / winner.name
-    forecaster = Forecaster().adopt(load(home), bars, work.split)
+    forecaster = Forecaster().adopt(load(home), bars, work.splits[-1])
     forecaster.save(home)  # with its leak stamps
     baselines = forecaster.fit_baselines(bars)
     evaluation = forecaster.evaluate(bars, baselines)
@@ -161,7 +168,7 @@ def conclude(work: Workshop, plan: Plan, results: Sequence[MemberResult]) -> Non
     hashes = [candidate.settings.hash for candidate in plan.candidates]
     work.ledger.add_trials(bars.fingerprint, hashes)
     trials = work.ledger.trials(bars.fingerprint)
-    losses = _losses(work, results, baselines, forecaster.spec)
+    losses = _losses(work, results, baselines, forecaster)
     luck = ask_luck(
         *losses, winner=winner.name, trials=trials, horizon=forecaster.spec.horizon
     )
@@ -202,18 +209,42 @@ def _losses(
     work: Workshop,
     results: Sequence[MemberResult],
     baselines: Sequence[Baseline | Permuted],
-    spec: WindowSpec,
+    forecaster: Forecaster,
 ) -> tuple[dict[str, DateLosses], dict[str, DateLosses]]:
     # of members and of baselines, written down: what is said of luck is made of them
-    bars, rows = work.bars, work.split.validation
+    bars, spec = work.bars, forecaster.spec
     members = {
-        one.name: read_losses(work.folder / MEMBERS / one.name)
-        for one in results
-        if one.diverged is None
+        group[-1].name: joined(
+            read_losses(work.folder / MEMBERS / one.name) for one in group
+        )
+        for group in _by_seed(results)
     }
-    theirs = baseline_losses(baselines, bars, WindowData.of(bars, spec), rows)
-    write_validation(work.folder, np.unique(bars.dates[rows]), members, theirs)
+    older = [
+        fit_baselines(bars, split.train, spec, forecaster.settings.calendar)
+        for split in work.splits[:-1]
+    ]
+    tables = WindowData.of(bars, spec)
+    by_fold = [
+        baseline_losses(own, bars, tables, split.validation)
+        for own, split in zip((*older, baselines), work.splits, strict=True)
+    ]
+    theirs = {name: joined(fold[name] for fold in by_fold) for name in by_fold[-1]}
+    dates = [np.unique(bars.dates[split.validation]) for split in work.splits]
+    write_validation(work.folder, np.concatenate(dates), members, theirs)
     return members, theirs
+
+
+def _by_seed(results: Sequence[MemberResult]) -> list[list[MemberResult]]:
+    # the folds of each seed of a combination, the oldest first; none that diverged
+    groups: dict[object, list[MemberResult]] = {}
+    for one in results:
+        key = (*one.values.values(), one.seed)
+        groups.setdefault(key, []).append(one)
+    return [
+        sorted(group, key=lambda one: one.fold or 0)
+        for group in groups.values()
+        if not any(one.diverged for one in group)
+    ]
 
 
 def _write_metrics(folder: Path, results: Sequence[MemberResult]) -> None:

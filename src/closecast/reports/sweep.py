@@ -158,6 +158,7 @@ def render_sweep(
                 "search.title" if search else "sweep.title",
                 settings=", ".join(sweep.axes),
             ),
+            folds=max(one.fold or 1 for one in sweep.members),
             tone=tone_of(sweep.verdict),
             clauses=clauses_of(sweep.verdict),
             **({} if search else _grid_pictures(sweep, curves, words)),

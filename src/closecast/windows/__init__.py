@@ -8,4 +8,5 @@ from closecast.windows.spec import WindowSpec as WindowSpec
 from closecast.windows.split import Split as Split
 from closecast.windows.split import split_by_date as split_by_date
 from closecast.windows.walk_forward import Fold as Fold
+from closecast.windows.walk_forward import walk_back as walk_back
 from closecast.windows.walk_forward import walk_forward as walk_forward

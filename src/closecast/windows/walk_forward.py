@@ -14,7 +14,12 @@ from closecast.errors import WindowError
 from closecast.market.bars import Bars
 from closecast.windows.index import cutoffs_with_targets
 from closecast.windows.spec import WindowSpec
-from closecast.windows.split import TEST_SHARE, VALIDATION_SHARE, Split
+from closecast.windows.split import (
+    TEST_SHARE,
+    VALIDATION_SHARE,
+    Split,
+    split_by_date,
+)
 
 FOLDS = 8
 REFIT_EVERY = 63
@@ -97,6 +102,48 @@ def walk_forward(
         )
         for number, around_test in enumerate(pairwise(cuts), start=1)
     )
+
+
+def walk_back(
+    bars: Bars,
+    spec: WindowSpec,
+    split: Split,
+    folds: int,
+    broken: Bool[np.ndarray, " row"] | None = None,
+) -> tuple[Split, ...]:
+    """Cut further folds before a split, to choose on more than one validation block.
+
+    Each validation block ends where the next begins and has as many sessions; each
+    training block ends before its own. The test block of the split is behind them all.
+
+    Args:
+        bars: The panel.
+        spec: Shape of a window.
+        split: The newest fold.
+        folds: Folds, the newest among them.
+        broken: Steps that cannot be trusted, see ``cutoffs_with_targets``.
+
+    Returns:
+        The folds, oldest first. What an older one calls its test block is the newer
+        ones' validation and test: nothing may be scored on it.
+
+    Raises:
+        WindowError: The panel is too short for so many.
+    """
+    calendar = np.unique(bars.dates)
+    start, stop = np.searchsorted(calendar, (split.validation_start, split.test_start))
+    length, found = int(stop - start), [split]
+    for _ in range(folds - 1):
+        start, stop = start - length, start
+        if start < 1:
+            raise WindowError(
+                f"Expected sessions to train on before {folds} validation blocks of "
+                f"{length} sessions, got {len(calendar)} in all. Take fewer folds or a "
+                "longer series."
+            )
+        cuts = str(calendar[start]), str(calendar[stop])
+        found.append(split_by_date(bars, spec, *cuts, broken))
+    return tuple(reversed(found))
 
 
 def _fold(
