@@ -2,10 +2,10 @@
 
 Each round is a session: a server starts over the ledger and a model shelf, a process
 asks it for published and computed forecasts without end, and the daily job records that
-evening's. At a random moment between the server's start and the end of the job the
-server is killed with SIGKILL; the job goes on. Then a new process verifies the chain,
-and holds each head that a job has acknowledged against it. The next round's server has
-to start on the same files, and the last one has to tell every recorded forecast.
+evening's. At a random moment of the job, or of its own start in a fifth of the rounds,
+the server is killed with SIGKILL; the job goes on. Then a new process verifies the
+chain, and holds each head that a job has acknowledged against it. The next round's
+server has to start on the same files, and the last one has to tell every forecast.
 
     python benchmarks/serve_crash.py --out benchmarks/results/serve_crash.json
 
@@ -42,6 +42,17 @@ POSTED = 60
 
 STARTED_S = 60.0
 """Longest that a server is waited for."""
+
+COUNTED = (
+    "killed", "of them while it started", "ended by itself", "answered",
+    "other answers", "jobs that failed", "unreadable", "wrong",
+)  # fmt: skip
+
+STARTS = 0.2
+"""Share of the rounds in which the server is killed while it starts."""
+
+ASKED_S = 1.0
+"""Seconds at most that a server is asked before the job begins."""
 
 NAP_S = 0.02
 """Between two requests that found nobody."""
@@ -97,22 +108,21 @@ class Served(Bench):
 
     def ask(self, day: int) -> None:
         """Ask without end; say each status, or that nobody was there."""
-        requests = self.requests(day)
+        requests, client = self.requests(day), self.client()
         while True:
             for method, address, body in requests:
                 try:
-                    said: object = self.one(method, address, body).status_code
+                    answer = client.request(method, address, content=body)
+                    said: object = answer.status_code
                 except httpx.TransportError:
                     said = "nobody"
                     time.sleep(NAP_S)
                 print(said, flush=True)
 
-    def one(self, method: str, address: str, body: str | None = None) -> httpx.Response:
-        """Ask once, over a connection of its own."""
-        return httpx.request(
-            method,
-            f"http://127.0.0.1:{self.port}{address}",
-            content=body,
+    def client(self) -> httpx.Client:
+        """Give one who has the key."""
+        return httpx.Client(
+            base_url=f"http://127.0.0.1:{self.port}",
             headers={
                 "Authorization": f"Bearer {self.key}",
                 "Content-Type": "application/json",
@@ -122,10 +132,10 @@ class Served(Bench):
 
     def wait(self) -> None:
         """Wait until a server answers; learn how long that takes."""
-        begun = time.monotonic()
+        begun, client = time.monotonic(), self.client()
         while time.monotonic() - begun < STARTED_S:
             try:
-                if self.one("GET", "/v1/health").json()["status"] == "ok":
+                if client.get("/v1/health").json()["status"] == "ok":
                     self.start_s = time.monotonic() - begun
                     return
             except httpx.TransportError:
@@ -136,14 +146,22 @@ class Served(Bench):
         """Kill a server while it is asked, and while the job records a session."""
         server = self.server()
         asker, answers = forked(lambda: self.ask(day))
+        while_it_starts = self.dice.random() < STARTS
+        if not while_it_starts:
+            self.wait()
+            time.sleep(self.dice.uniform(0, ASKED_S))
+        begun = time.monotonic()
         writer, heads = forked(lambda: self.job(day))
-        longest = max(self.start_s, self.typical_s or 0.0) * 1.5
+        longest = self.start_s if while_it_starts else 1.2 * (self.typical_s or 0.0)
         time.sleep(self.dice.uniform(0, longest))
-        died = server.poll() is not None
-        self.counts["ended by itself" if died else "killed"] += 1
+        self.counts["killed" if server.poll() is None else "ended by itself"] += 1
+        self.counts["of them while it started"] += while_it_starts
         server.kill()
         server.wait()
         _, status = os.waitpid(writer, 0)
+        self.typical_s = 0.7 * (self.typical_s or 0.0) + 0.3 * (
+            time.monotonic() - begun
+        )
         self.counts["jobs that failed"] += bool(status)
         self.note(heads)
         os.kill(asker, signal.SIGKILL)
@@ -158,13 +176,12 @@ class Served(Bench):
         """Start a last server and count the forecasts that it tells."""
         server = self.server()
         self.wait()
-        found = sum(
-            len(self.one("GET", f"/v1/history/{symbol}?limit=1000").json()["forecasts"])
-            for symbol in SYMBOLS
-        )
+        addresses = [f"/v1/history/{symbol}?limit=1000" for symbol in SYMBOLS]
+        with self.client() as client:
+            answers = [client.get(address).json() for address in addresses]
         server.terminate()
         server.wait(timeout=STARTED_S)
-        return found
+        return sum(len(answer["forecasts"]) for answer in answers)
 
     @property
     def tracebacks(self) -> int:
@@ -189,9 +206,7 @@ def torture(kills: int, seed: int, folder: Path) -> dict[str, object]:
         bench.check()
         if len(days) % 20 == 0:
             print(len(days), dict(bench.counts), file=sys.stderr, flush=True)
-    names = ("killed", "answered", "other answers", "ended by itself",
-             "jobs that failed", "unreadable", "wrong")  # fmt: skip
-    found: dict[str, object] = {name: bench.counts[name] for name in names}
+    found: dict[str, object] = {name: bench.counts[name] for name in COUNTED}
     recorded = bench.lost_and_twice(days)
     missing = len(days) * len(SYMBOLS) - bench.told()
     return {**found, **recorded, "not told": missing, "tracebacks": bench.tracebacks}
