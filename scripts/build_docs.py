@@ -8,9 +8,9 @@ command line for the reference. A link or an anchor that leads nowhere stops the
 so does anything that a browser would fetch from another place. --still leaves the
 lessons' figures out, to look at texts alone.
 
-The search needs a server, which may be your own machine:
-
-    python -m http.server --bind 127.0.0.1 --directory build/site
+The pages need no server: opened from the disk, the search works too. A browser starts
+no worker for a file, so a page brings iframe-worker (MIT, scripts/vendor), which takes
+its place there and does nothing elsewhere.
 """
 
 import argparse
@@ -34,6 +34,7 @@ from closecast.lab.play import Output, play
 
 ROOT = Path(__file__).parents[1]
 DOCS, STAGE = ROOT / "docs", ROOT / "build" / "docs"
+WORKER = ROOT / "scripts" / "vendor" / "iframe-worker.js"
 WITH_KOREAN = ".ko.md"
 
 OTHER_LANGUAGE = re.compile(r"^\[(?:한국어|English)\]\([^)]*\)\n\n?", re.MULTILINE)
@@ -163,6 +164,7 @@ def stage(
     write(folder / "reference" / "command-line.md", command_line_text())
     write(folder / "extra.css", STYLE)
     shutil.copy(SHIPPED, folder)
+    shutil.copy(WORKER, folder)
     for picture in DOCS.glob("*.svg"):
         shutil.copy(picture, folder)
 
@@ -306,7 +308,13 @@ language = "{language}"
 features = [
   "navigation.sections", "navigation.indexes", "content.code.copy", "search.highlight",
 ]
-{palettes}{choices}[project.plugins.mkdocstrings.handlers.python]
+{palettes}{choices}[[project.extra.polyfills]]
+path = "{WORKER.name}"
+type = "text/javascript"
+async = false
+defer = false
+[project.plugins.offline]
+[project.plugins.mkdocstrings.handlers.python]
 paths = ["{ROOT / "src"}"]
 [project.plugins.mkdocstrings.handlers.python.options]
 docstring_style = "google"

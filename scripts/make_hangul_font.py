@@ -1,4 +1,4 @@
-"""Make the font that figures fall back to: NanumGothic cut down to KS X 1001.
+"""Make the font that figures fall back to: NanumGothic cut down to Hangul.
 
     python scripts/make_hangul_font.py NanumGothic.ttf
 
@@ -14,16 +14,9 @@ from fontTools.ttLib import TTFont
 
 HERE = Path(__file__).parents[1] / "src" / "closecast" / "lab" / "data"
 TARGET, NAME = HERE / "closecast-hangul.ttf", "Closecast Hangul"
-FIRST_ROW, LAST_ROW = 0xB0, 0xC8  # of syllables in EUC-KR
+LETTERS, SYLLABLES = range(0x3131, 0x3164), range(0xAC00, 0xD7A4)
 COPYRIGHT, FAMILY, STYLE, ID, FULL, VERSION, POSTSCRIPT = range(7)
 LICENCE, LICENCE_URL = 13, 14
-
-
-def syllables() -> set[str]:
-    """Give the 2,350 syllables of KS X 1001."""
-    rows = range(FIRST_ROW, LAST_ROW + 1)
-    return {bytes([row, cell]).decode("euc_kr") for row in rows
-            for cell in range(0xA1, 0xFF)}  # fmt: skip
 
 
 def main() -> None:
@@ -33,8 +26,7 @@ def main() -> None:
     options.drop_tables += ["TSI0", "TSI1", "TSI2", "TSI3", "TSI5"]
     options.drop_tables += ["vhea", "vmtx", "gasp"]
     cutter = subset.Subsetter(options)
-    letters = {chr(code) for code in range(0x3131, 0x3164)}
-    cutter.populate(text="".join(syllables() | letters))
+    cutter.populate(unicodes=[*LETTERS, *SYLLABLES])
     cutter.subset(font)
     copyright_of = font["name"].getDebugName(COPYRIGHT)
     names = {COPYRIGHT: copyright_of, FAMILY: NAME, STYLE: "Regular", ID: NAME,

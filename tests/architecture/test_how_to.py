@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 HOW_TO = Path(__file__).parents[2] / "docs" / "how-to"
-RUNNING = ("store", "own-columns", "lab")
+RUNNING = ("store", "own-columns", "lab", "large-panels", "ledger", "onnx")
 LANGUAGES = ("md", "ko.md")
 PAIRS = sorted(
     path.relative_to(HOW_TO).as_posix().removesuffix(".md")

@@ -10,6 +10,9 @@ from closecast.lab import fonts
 
 TEXT = "학습률 힝"
 
+RARE = "쀓 뷁 꿿 힣"
+"""Syllables that KS X 1001 leaves out."""
+
 
 def drawn(text: str, family: list[str]) -> np.ndarray:
     """Draw a text into pixels; a glyph that is missing is a warning, so an error."""
@@ -28,6 +31,16 @@ def test_without_an_installed_font_hangul_is_drawn():
     assert family == fonts.SHIPPED_NAME
     one = drawn(TEXT, [fonts.LATIN, family])
     assert not np.array_equal(one, drawn("확습률 힝", ["DejaVu Sans", family]))
+
+
+def test_rare_syllables_are_drawn_too():
+    """No glyph is missing, and each differs from the others."""
+    family = [fonts.LATIN, fonts.SHIPPED_NAME]
+    fonts.hangul_family(())
+
+    pictures = {drawn(syllable, family).tobytes() for syllable in RARE.split()}
+
+    assert len(pictures) == len(RARE.split())
 
 
 def test_matplotlib_alone_would_draw_boxes():
@@ -51,13 +64,12 @@ def test_figures_of_pyplot_are_helped_too():
 
 
 def test_the_font_may_be_passed_on():
-    """It has every syllable of KS X 1001, its licence, and no reserved name."""
+    """It has every syllable of Unicode, its licence, and no reserved name."""
     font = TTFont(fonts.SHIPPED)
     names = " ".join(str(record) for record in font["name"].names)
     licence = fonts.SHIPPED.with_suffix(".OFL.txt").read_text()
-    rows = [bytes([row, cell]) for row in range(0xB0, 0xC9) for cell in range(161, 255)]
 
     assert "Nanum" not in names
     assert "SIL Open Font License" in names
     assert "with Reserved Font Name Nanum" in licence
-    assert {ord(two.decode("euc_kr")) for two in rows} <= set(font.getBestCmap())
+    assert set(range(0xAC00, 0xD7A4)) <= set(font.getBestCmap())

@@ -1,7 +1,7 @@
 """Glyphs for Hangul where a figure becomes pixels: never an empty box.
 
 Matplotlib comes without Hangul. An installed font is taken where there is one, else
-the one that comes with the package, which holds the 2,350 syllables of KS X 1001.
+the one that comes with the package, which holds all 11,172 syllables of Unicode.
 """
 
 from collections.abc import Sequence
