@@ -3,6 +3,8 @@
 # make docs   run the lessons and build the documentation into build/site
 # make bench  measure everything that README and CHANGELOG quote of the engine: two hours
 #             on two cores with nothing else to do
+# make audit  licences, known holes and a bill of materials of all that is needed
+# make trust  try everything that could break it, and write docs/trust.md: four hours
 # make vendors   install the libraries of price vendors, each set apart, for the tests
 #
 # Needs python3 (3.11 or newer) with pip. `make demo PYTHON=python3.12` picks another.
@@ -22,7 +24,7 @@ PEERS := jax keras neuralforecast torch==2.13.0 'u8darts[torch]'
 RESULTS := benchmarks/results
 MEASURE := $(BIN)/python benchmarks
 
-.PHONY: bench demo docs test vendors
+.PHONY: audit bench demo docs test trust vendors
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.installed
@@ -60,12 +62,40 @@ bench: $(VENV)/.installed-test .venv-bench/.installed
 	$(MEASURE)/picture.py
 	$(MEASURE)/targets.py
 
+audit: $(VENV)/.installed-test vendors .venv-audit/.installed
+	$(BIN)/python scripts/audit.py --tools .venv-audit/bin --out $(RESULTS)/audit.json \
+	  --python $(BIN)/python .venv-vendors/bin/python .venv-krx/bin/python
+
+# A trial that finds something stops here; what has not run says so on the page.
+trust: $(VENV)/.installed-test
+	$(BIN)/python scripts/sanitize.py --out $(RESULTS)/sanitize.json
+	$(MEASURE)/determinism.py --out $(RESULTS)/determinism.json
+	$(MEASURE)/mutated_files.py --files 100000
+	$(MEASURE)/mutated_models.py --out $(RESULTS)/mutated_models.json
+	$(MEASURE)/hostile_requests.py --out $(RESULTS)/hostile_requests.json
+	$(MEASURE)/model_kills.py --out $(RESULTS)/model_kills.json
+	$(MEASURE)/store_crash.py --out $(RESULTS)/store_crash.json
+	$(MEASURE)/daily_crash.py --kills 300 --out $(RESULTS)/daily_crash.json
+	$(MEASURE)/sweep_kills.py --kills 300 --out $(RESULTS)/sweep_kills.json
+	$(MEASURE)/bit_flips.py --out $(RESULTS)/bit_flips.json
+	$(MEASURE)/faults.py --out $(RESULTS)/faults.json
+	$(BIN)/python scripts/try_wheel.py --out $(RESULTS)/wheels.json \
+	  --python python3.11 python3.12 python3.13
+	$(BIN)/python scripts/try_wheel.py --without-compiler \
+	  --out $(RESULTS)/wheel_portable.json
+	$(BIN)/python scripts/measure_coverage.py
+	$(MEASURE)/soak.py --out $(RESULTS)/soak.json
+	-$(MAKE) audit
+	$(BIN)/python scripts/write_trust.py
+
 vendors: .venv-vendors/.installed .venv-krx/.installed
 
+.venv-audit/.installed: LIBRARIES := pip-audit cyclonedx-bom
 .venv-bench/.installed: LIBRARIES := $(PEERS)
 .venv-vendors/.installed: LIBRARIES := $(VENDORS)
 .venv-krx/.installed: LIBRARIES := $(KRX)
-.venv-bench/.installed .venv-vendors/.installed .venv-krx/.installed: Makefile $(VENV)/.made
+.venv-audit/.installed .venv-bench/.installed .venv-vendors/.installed \
+.venv-krx/.installed: Makefile $(VENV)/.made
 	@echo "Installing other libraries into $(@D)"
 	@$(BIN)/python -m venv --without-pip $(@D)
 	$(BIN)/python -m pip --quiet --disable-pip-version-check --python $(@D)/bin/python \

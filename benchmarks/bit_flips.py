@@ -329,7 +329,7 @@ def restore(whole: Path, root: Path) -> None:
 def main() -> None:
     """Flip, count and say it."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--only", choices=ARTEFACTS)
+    parser.add_argument("--only", help="the others stay as in --out", choices=ARTEFACTS)
     parser.add_argument("--most", type=int, default=4_000)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path)
@@ -342,6 +342,8 @@ def main() -> None:
                 artefact = make(Path(folder) / "artefact")
                 found[name] = flip_all(artefact, arguments.most, dice)
             print(name, json.dumps(found[name]), file=sys.stderr, flush=True)
+    if arguments.only and arguments.out and arguments.out.exists():
+        found = json.loads(arguments.out.read_text())["artefacts"] | found
     text = json.dumps({"machine": machine(), "artefacts": found}, indent=2)
     print(text)
     if arguments.out:

@@ -440,7 +440,7 @@ def under_the_library(place: Path) -> None:
 def main() -> None:
     """Let disks fail, count and say it."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--only", choices=DEEDS)
+    parser.add_argument("--only", help="the others stay as in --out", choices=DEEDS)
     parser.add_argument("--every", type=int, default=1)
     parser.add_argument("--out", type=Path)
     arguments = parser.parse_args()
@@ -456,6 +456,8 @@ def main() -> None:
         if arguments.only in {None, name}:
             found[name] = run(name, arguments.every)
             print(name, json.dumps(found[name]), file=sys.stderr, flush=True)
+    if arguments.only and arguments.out and arguments.out.exists():
+        found = json.loads(arguments.out.read_text())["deeds"] | found
     text = json.dumps({"machine": machine(), "deeds": found}, indent=2)
     print(text)
     if arguments.out:

@@ -3,6 +3,7 @@
 import os
 import platform
 import subprocess
+from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
@@ -28,4 +29,5 @@ def machine() -> dict[str, str | int | None]:
         "torch": version("torch"),
         "numpy": version("numpy"),
         "commit": commit.stdout.strip(),
+        "date": datetime.now(UTC).date().isoformat(),
     }

@@ -353,7 +353,13 @@ def navigation(language: str) -> Iterator[str]:
         "lessons": ["lessons/index.md", *lessons],
         "how-to": [f"how-to/{name}" for name in how_to],
         "vendors": [f"how-to/vendors/{name}" for name in vendors],
-        "explanation": ["scores.md", "glossary.md", "evidence.md", "security.md"],
+        "explanation": [
+            "scores.md",
+            "glossary.md",
+            "evidence.md",
+            "security.md",
+            "trust.md",
+        ],
         "reference": [f"reference/{n}.md" for n in ("python", "lab", "command-line")],
     }
     yield f'{{ "{titles["home"]}" = "index.md" }}'

@@ -8,8 +8,11 @@ finding. Needs g++ or clang++ (``CXX`` names another), and valgrind where it is 
 
     python scripts/sanitize.py            # all, about two minutes on two cores
     python scripts/sanitize.py thread     # one of address, thread, valgrind
+    python scripts/sanitize.py --out benchmarks/results/sanitize.json
 """
 
+import argparse
+import json
 import os
 import shutil
 import subprocess
@@ -68,15 +71,25 @@ def watch(kind: str, instruction_set: str) -> bool:
 
 def main() -> None:
     """Watch everything that was asked for."""
-    asked = sys.argv[1:] or [
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("kinds", nargs="*", choices=[[], *SANITIZERS])
+    parser.add_argument("--out", type=Path)
+    arguments = parser.parse_args()
+    asked = arguments.kinds or [
         kind for kind in SANITIZERS if kind != "valgrind" or shutil.which("valgrind")
     ]
-    if not set(asked) <= set(SANITIZERS):
-        sys.exit(f"Expected {', '.join(SANITIZERS)}, got {' '.join(asked)}.")
+    watched = {}
     for kind in asked:
         for name in ["baseline"] if kind == "valgrind" else supported():
             if not watch(kind, name):
                 sys.exit(1)
+            watched[f"{kind}, {name}"] = "clean"
+    if arguments.out:
+        sys.path.insert(0, str(ROOT / "benchmarks"))
+        from machine import machine
+
+        result = {"machine": machine(), "watched": watched}
+        arguments.out.write_text(json.dumps(result, indent=2) + "\n")
 
 
 if __name__ == "__main__":

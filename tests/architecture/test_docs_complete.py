@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import typer
 
+from closecast import errors
 from closecast.cli import app
 from closecast.training.settings import Settings
 
@@ -43,6 +44,36 @@ def test_every_command_is_named(readme: str):
 
     assert len(typed) > 1
     assert missing == []
+
+
+def parameters(group: object, prefix: str) -> Iterator[tuple[str, str, str]]:
+    """Name every option under a group, with what its help says."""
+    for option in getattr(group, "params", ()):
+        yield prefix, option.name, (getattr(option, "help", "") or "").strip()
+    for name, child in (getattr(group, "commands", None) or {}).items():
+        yield from parameters(child, f"{prefix} {name}")
+
+
+def test_every_option_and_argument_says_what_it_is_for():
+    """The reference of the command line is made of these words."""
+    typed = list(parameters(typer.main.get_command(app), "closecast"))
+
+    assert len(typed) > 100
+    assert [(command, name) for command, name, told in typed if not told] == []
+
+
+@pytest.mark.parametrize("page", ["errors.md", "errors.ko.md"])
+def test_every_error_is_explained(page: str):
+    """Whoever catches one finds what it means and which exit code it gives."""
+    text = (ROOT / "docs" / page).read_text(encoding="utf-8")
+    raised = {
+        name
+        for name, one in vars(errors).items()
+        if isinstance(one, type) and issubclass(one, Exception)
+    }
+
+    assert len(raised) > 10
+    assert raised == set(re.findall(r"^\| `(\w+)` \|", text, flags=re.MULTILINE))
 
 
 @pytest.mark.parametrize("readme", READMES)

@@ -138,3 +138,35 @@ def test_an_audit_is_never_green_by_silence(script):
         asked = audit.judged_holes(3, answer, "no route to host")
         assert asked["not_audited"] == not_audited
         assert audit.exit_code({"licences": sound, "holes": asked}) == code
+
+
+def test_the_page_is_what_was_measured(script):
+    """docs/trust.md is written by scripts/write_trust.py, never by hand."""
+    writer = script("write_trust", "scripts")
+
+    assert writer.PAGE.read_text(encoding="utf-8") == writer.page(), (
+        "Run: .venv/bin/python scripts/write_trust.py"
+    )
+
+
+def test_what_was_not_measured_says_so(script, tmp_path: Path, monkeypatch):
+    """Without a result there is no figure."""
+    writer = script("write_trust", "scripts")
+    monkeypatch.setattr(writer, "RESULTS", tmp_path)
+
+    page = writer.page()
+
+    assert page.count("Not run.") == len(writer.TRIALS) > 10
+    assert not any(line.startswith("2") for line in page.splitlines())
+
+
+def test_every_trial_can_be_run(script):
+    """Each command names a script that is there, or a target of make."""
+    makefile = (ROOT / "Makefile").read_text()
+
+    for trial in script("write_trust", "scripts").TRIALS:
+        program, name, *_ = trial.command.split()
+        if program == "make":
+            assert f"\n{name}:" in makefile
+        else:
+            assert (ROOT / name).is_file(), trial.command

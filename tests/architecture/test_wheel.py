@@ -1,5 +1,6 @@
 """What is installed is whole: data, templates and the mark of a typed package."""
 
+import tomllib
 import zipfile
 from pathlib import Path
 
@@ -33,6 +34,33 @@ def test_the_wheel_holds_every_file_of_the_package(wheel: zipfile.ZipFile):
     assert "closecast/py.typed" in packed
     assert any(name.startswith("closecast/market/data/") for name in packed)
     assert any(name.endswith((".html", ".j2", ".jinja")) for name in packed)
+
+
+def test_what_a_user_downloads_stays_small(wheel: zipfile.ZipFile):
+    """The pure wheel: front end, lessons, a font and real prices within three MB."""
+    names = wheel.namelist()
+    kb = sum(one.compress_size for one in wheel.infolist()) // 1000
+
+    for part in ("serving/web/index.html", "serving/web/main.js", "lab/data/",
+                 "market/data/us_stocks.parquet"):  # fmt: skip
+        assert any(name.startswith(f"closecast/{part}") for name in names), part
+    assert kb < 3_000
+
+
+def test_the_libraries_that_everybody_needs_stay_few():
+    """A new one of them is a decision: each costs every user its download."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+
+    assert len(project["dependencies"]) <= 21
+
+
+def test_a_published_wheel_has_its_kernels():
+    """Where no compiler is a wheel is pure, but never one that is built for release."""
+    tools = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]
+    (pure,) = tools["scikit-build"]["overrides"]
+
+    assert pure["if"] == {"failed": True, "env": {"CIBUILDWHEEL": False}}
+    assert {"linux", "macos", "windows"} <= set(tools["cibuildwheel"])
 
 
 def test_the_wheel_holds_the_licence_and_nothing_else(wheel: zipfile.ZipFile):

@@ -2,6 +2,7 @@
 
 import inspect
 import os
+import re
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import fields
 from pathlib import Path
@@ -61,15 +62,30 @@ def with_settings(
         A command whose signature typer reads.
     """
     taken = {*inspect.signature(command).parameters, *without}
+    told = _meanings()
     options = {
         field.name: (
-            Annotated[field.type, typer.Option(rich_help_panel="Settings")],
+            Annotated[
+                field.type,
+                typer.Option(rich_help_panel="Settings", help=told.get(field.name)),
+            ],
             field.default,
         )
         for field in fields(Settings)
         if field.name not in taken
     }
     return _with_options(command, "settings", options, dict)
+
+
+def _meanings() -> dict[str, str]:
+    # What the settings' own docstring says of each, in plain words.
+    text = (inspect.getdoc(Settings) or "").partition("Attributes:\n")[2]
+    found = re.findall(
+        r"^ {4}(\w+): (.*?)(?=^ {4}\w|\Z)", text, re.MULTILINE | re.DOTALL
+    )
+    return {
+        name: re.sub(r'``"?|"?``', "", " ".join(told.split())) for name, told in found
+    }
 
 
 def with_hints(
