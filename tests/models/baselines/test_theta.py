@@ -20,7 +20,7 @@ def test_the_mean_is_that_of_statsmodels(row):
     theirs = ThetaModel(logs, deseasonalize=False).fit()
     expected = theirs.forecast(3, theta=2).to_numpy() - logs[-1]
 
-    ours = theta_mean(bars, float(theirs.params["alpha"]), 3)[row]
+    ours = theta_mean(bars, np.array([row]), float(theirs.params["alpha"]), 3)[0]
 
     np.testing.assert_allclose(ours, expected, atol=1e-9)
 
@@ -41,4 +41,6 @@ def test_a_first_close_has_no_trend():
     """One session has a level and nothing else."""
     bars = random_walk(2, 20)
 
-    np.testing.assert_array_equal(theta_mean(bars, 0.5, 3)[[0, 20]], 0.0)
+    firsts = np.array([0, 20])
+
+    np.testing.assert_array_equal(theta_mean(bars, firsts, 0.5, 3), 0.0)

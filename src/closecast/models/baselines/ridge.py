@@ -9,17 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Int
 
-from closecast.forecast import Forecast
 from closecast.market.bars import Bars
-from closecast.models.baselines.location_scale import (
-    last_seen,
-    location_scale_forecast,
-)
-from closecast.models.baselines.tails import (
-    fit_tails,
-    student_t_shape,
-    training_targets,
-)
+from closecast.models.baselines.location_scale import last_seen
+from closecast.models.baselines.student_t import StudentT
+from closecast.models.baselines.tails import fit_tails, training_targets
 from closecast.windows.scaling import (
     WindowData,
     gather_contexts,
@@ -34,7 +27,7 @@ CHUNK = 16_384
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Ridge:
+class Ridge(StudentT):
     """Mean linear in the context, spread of the window's scale, Student-t.
 
     Attributes:
@@ -43,12 +36,6 @@ class Ridge:
             scale, oldest bar first.
         intercepts: One for each step, in units of scale x sqrt(step).
         penalty: The chosen strength of the shrinkage.
-        degrees_of_freedom: Of the Student-t, one for each step.
-        factors: Spread of each step in units of scale x sqrt(step).
-        first_date: First bar fitted to, ISO.
-        last_date: Last bar fitted to, ISO.
-        calendar: Which sessions target dates are taken from.
-        name: What tables call it.
 
     Source: Hoerl and Kennard (1970), Ridge regression, doi:10.2307/1267351.
     """
@@ -57,23 +44,18 @@ class Ridge:
     coefficients: tuple[tuple[float, ...], ...]
     intercepts: tuple[float, ...]
     penalty: float
-    degrees_of_freedom: tuple[float, ...]
-    factors: tuple[float, ...]
-    first_date: str
-    last_date: str
-    calendar: str = "auto"
     name: str = "ridge"
 
-    def forecast(self, bars: Bars, cutoffs: Int[np.ndarray, " window"]) -> Forecast:
-        """Forecast from each cutoff's context; without a whole one the mean is 0.
+    def expected(
+        self, bars: Bars, cutoffs: Int[np.ndarray, " window"]
+    ) -> Float[np.ndarray, "window horizon"]:
+        """Expect the unit of the window."""
+        return WindowData.of(bars, self.spec).unit(cutoffs)
 
-        Args:
-            bars: The panel.
-            cutoffs: Rows of the last known bars.
-
-        Returns:
-            One window for each cutoff, in the same order.
-        """
+    def centre(
+        self, bars: Bars, cutoffs: Int[np.ndarray, " window"]
+    ) -> Float[np.ndarray, "window horizon"]:
+        """Expect what is linear in the context; 0 where there is no whole one."""
         data = WindowData.of(bars, self.spec)
         unit = data.unit(cutoffs)
         behind = cutoffs - bars.starts[cutoffs] + 1
@@ -81,14 +63,7 @@ class Ridge:
         mean = np.zeros_like(unit)
         weights = np.asarray(self.coefficients)
         mean[whole] = _predict(data, cutoffs[whole], weights, self.intercepts)
-        return location_scale_forecast(
-            bars,
-            cutoffs,
-            self.calendar,
-            mean * unit,
-            unit * np.asarray(self.factors),
-            student_t_shape(self.degrees_of_freedom),
-        )
+        return np.asarray(mean * unit)
 
 
 def fit_ridge(

@@ -1,7 +1,7 @@
-"""What the baselines of the spread share: mean 0, Student-t, and how wide by a factor.
+"""What most baselines share: a Student-t, and how wide by a factor.
 
-Each says by itself which spread it expects; how heavy the tails are, and how far the
-expected spread has to be stretched, the training windows say.
+Each says by itself which spread it expects, some which mean; how heavy the tails are,
+and how far the expected spread has to be stretched, the training windows say.
 """
 
 from abc import ABC, abstractmethod
@@ -18,7 +18,7 @@ from closecast.models.baselines.tails import student_t_shape
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StudentT(ABC):
-    """Mean 0, an expected spread x factor, Student-t.
+    """An expected mean, an expected spread x factor, Student-t.
 
     Attributes:
         degrees_of_freedom: Of the Student-t, one for each step.
@@ -50,8 +50,24 @@ class StudentT(ABC):
             Spreads as known at each cutoff, before the factors.
         """
 
+    def centre(
+        self,
+        bars: Bars,  # noqa: ARG002  those without a mean need nothing
+        cutoffs: Int[np.ndarray, " window"],
+    ) -> Float[np.ndarray, "window horizon"]:
+        """Expect a mean log return over each step: 0, where nothing else is said.
+
+        Args:
+            bars: The panel.
+            cutoffs: Rows of the last known bars.
+
+        Returns:
+            Means as known at each cutoff.
+        """
+        return np.zeros((len(cutoffs), len(self.factors)))
+
     def forecast(self, bars: Bars, cutoffs: Int[np.ndarray, " window"]) -> Forecast:
-        """Forecast a spread around the last close at each cutoff.
+        """Forecast a spread around what is expected at each cutoff.
 
         Args:
             bars: The panel.
@@ -61,7 +77,10 @@ class StudentT(ABC):
             One window for each cutoff, in the same order.
         """
         spread = self.expected(bars, cutoffs) * np.asarray(self.factors)
-        shape = student_t_shape(self.degrees_of_freedom)
+        mean, shape = (
+            self.centre(bars, cutoffs),
+            student_t_shape(self.degrees_of_freedom),
+        )
         return location_scale_forecast(
-            bars, cutoffs, self.calendar, np.zeros_like(spread), spread, shape
+            bars, cutoffs, self.calendar, mean, spread, shape
         )

@@ -12,17 +12,10 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Int
 
-from closecast.forecast import Forecast
 from closecast.market.bars import Bars
-from closecast.models.baselines.location_scale import (
-    last_seen,
-    location_scale_forecast,
-)
-from closecast.models.baselines.tails import (
-    fit_tails,
-    student_t_shape,
-    training_targets,
-)
+from closecast.models.baselines.location_scale import last_seen
+from closecast.models.baselines.student_t import StudentT
+from closecast.models.baselines.tails import fit_tails, training_targets
 from closecast.windows.scaling import WindowData
 from closecast.windows.spec import WindowSpec
 
@@ -31,50 +24,30 @@ SMOOTHINGS = np.linspace(0.1, 1.0, 19)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Theta:
+class Theta(StudentT):
     """Mean of the Theta method on log closes, spread of the scale, Student-t.
 
     Attributes:
         smoothing: Weight of the last close in the level, one for all symbols.
-        degrees_of_freedom: Of the Student-t, one for each step.
-        factors: Spread of each step in units of scale x sqrt(step).
-        first_date: First bar fitted to, ISO.
-        last_date: Last bar fitted to, ISO.
-        calendar: Which sessions target dates are taken from.
-        name: What tables call it.
 
     Source: Assimakopoulos and Nikolopoulos (2000), doi:10.1016/S0169-2070(00)00066-2;
     Hyndman and Billah (2003), Unmasking the Theta method, equation 3.
     """
 
     smoothing: float
-    degrees_of_freedom: tuple[float, ...]
-    factors: tuple[float, ...]
-    first_date: str
-    last_date: str
-    calendar: str = "auto"
     name: str = "theta"
 
-    def forecast(self, bars: Bars, cutoffs: Int[np.ndarray, " window"]) -> Forecast:
-        """Forecast the level and half the trend from each cutoff on.
+    def expected(
+        self, bars: Bars, cutoffs: Int[np.ndarray, " window"]
+    ) -> Float[np.ndarray, "window horizon"]:
+        """Expect the unit of the window."""
+        return WindowData.of(bars, _spec(len(self.factors))).unit(cutoffs)
 
-        Args:
-            bars: The panel.
-            cutoffs: Rows of the last known bars.
-
-        Returns:
-            One window for each cutoff, in the same order.
-        """
-        spec = WindowSpec(context_length=1, horizon=len(self.factors))
-        unit = WindowData.of(bars, spec).unit(cutoffs)
-        return location_scale_forecast(
-            bars,
-            cutoffs,
-            self.calendar,
-            theta_mean(bars, self.smoothing, spec.horizon)[cutoffs],
-            unit * np.asarray(self.factors),
-            student_t_shape(self.degrees_of_freedom),
-        )
+    def centre(
+        self, bars: Bars, cutoffs: Int[np.ndarray, " window"]
+    ) -> Float[np.ndarray, "window horizon"]:
+        """Expect the level and half the trend from each cutoff on."""
+        return _Trends.of(bars).mean(cutoffs, self.smoothing, len(self.factors))
 
 
 def fit_theta(
@@ -100,12 +73,14 @@ def fit_theta(
     """
     cutoffs, targets = training_targets(bars, train_cutoffs, spec, "theta")
     unit = WindowData.of(bars, spec).unit(cutoffs)
-    losses = [
-        float(np.mean((_error(bars, cutoffs, targets, weight) / unit) ** 2))
-        for weight in SMOOTHINGS.tolist()
-    ]
-    smoothing = float(SMOOTHINGS[int(np.argmin(losses))])
-    dfs, factors = fit_tails(_error(bars, cutoffs, targets, smoothing) / unit)
+    trends = _Trends.of(bars)
+    least, smoothing, errors = np.inf, np.nan, np.empty_like(unit)
+    for weight in SMOOTHINGS.tolist():
+        own = (targets - trends.mean(cutoffs, weight, spec.horizon)) / unit
+        loss = float(np.vdot(own, own))
+        if loss < least:
+            least, smoothing, errors = loss, weight, own
+    dfs, factors = fit_tails(errors)
     first, last = last_seen(bars, train_cutoffs, spec)
     return Theta(
         smoothing=smoothing,
@@ -118,40 +93,63 @@ def fit_theta(
 
 
 def theta_mean(
-    bars: Bars, smoothing: float, horizon: int
-) -> Float[np.ndarray, "row horizon"]:
-    """Forecast the log return from each close, from the closes so far.
+    bars: Bars,
+    cutoffs: Int[np.ndarray, " window"],
+    smoothing: float,
+    horizon: int,
+) -> Float[np.ndarray, "window horizon"]:
+    """Forecast the log return from each cutoff, from the closes so far.
 
     Args:
         bars: The panel.
+        cutoffs: Rows of the last known bars.
         smoothing: Weight of the last close in the level.
         horizon: Sessions ahead.
 
     Returns:
-        Mean log returns from each row's close.
+        Mean log returns from each cutoff's close.
     """
-    from scipy.signal import lfilter
-
-    mean = np.empty((len(bars), horizon))
-    ahead, rest = np.arange(horizon), 1 - smoothing
-    for _, start, end in bars:
-        logs = np.log(bars.close[start:end] / bars.close[start])
-        level = lfilter([smoothing], [1.0, -rest], logs)  # the first close is 0
-        count = np.arange(1, len(logs) + 1)
-        lag = (1 - rest**count) / smoothing
-        trend = _slopes(logs)[:, None] * (ahead + lag[:, None])
-        mean[start:end] = (level - logs)[:, None] + 0.5 * trend
-    return mean
+    return _Trends.of(bars).mean(cutoffs, smoothing, horizon)
 
 
-def _error(
-    bars: Bars,
-    cutoffs: Int[np.ndarray, " window"],
-    targets: Float[np.ndarray, "window horizon"],
-    smoothing: float,
-) -> Float[np.ndarray, "window horizon"]:
-    mean = theta_mean(bars, smoothing, targets.shape[1])
-    return np.asarray(targets - mean[cutoffs])
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Trends:
+    """What every smoothing shares: log closes from each symbol's first, and slopes."""
+
+    bars: Bars
+    logs: Float[np.ndarray, " row"]
+    slopes: Float[np.ndarray, " row"]
+
+    @classmethod
+    def of(cls, bars: Bars) -> "_Trends":
+        """Look at a panel once."""
+        logs = np.log(bars.close / bars.close[bars.starts])
+        slopes = np.empty_like(logs)
+        for _, start, end in bars:
+            slopes[start:end] = _slopes(logs[start:end])
+        return cls(bars=bars, logs=logs, slopes=slopes)
+
+    def mean(
+        self, cutoffs: Int[np.ndarray, " window"], smoothing: float, horizon: int
+    ) -> Float[np.ndarray, "window horizon"]:
+        """Give level and half the trend, from each cutoff's close."""
+        level = self._level(smoothing)[cutoffs]
+        count = cutoffs - self.bars.starts[cutoffs] + 1
+        lag = (1 - (1 - smoothing) ** count) / smoothing
+        trend = self.slopes[cutoffs, None] * (np.arange(horizon) + lag[:, None])
+        return np.asarray((level - self.logs[cutoffs])[:, None] + 0.5 * trend)
+
+    def _level(self, smoothing: float) -> Float[np.ndarray, " row"]:
+        from scipy.signal import lfilter
+
+        level, past = np.empty_like(self.logs), [1.0, smoothing - 1]
+        for _, start, end in self.bars:  # the first close is 0
+            level[start:end] = lfilter([smoothing], past, self.logs[start:end])
+        return level
+
+
+def _spec(horizon: int) -> WindowSpec:
+    return WindowSpec(context_length=1, horizon=horizon)
 
 
 def _slopes(logs: Float[np.ndarray, " session"]) -> Float[np.ndarray, " session"]:
