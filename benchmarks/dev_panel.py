@@ -52,6 +52,7 @@ SHIPPED = Settings(
     states="all",
     mean="zero",
     width="fitted",
+    loss="crps",
     seeds=3,
     num_layers=1,
     schedule="cosine",

@@ -101,6 +101,18 @@ class TestMember:
                 validation=np.arange(3),
             )
 
+    @pytest.mark.parametrize("head", ["point", "quantile"])
+    def test_only_a_student_t_is_centred(self, head):
+        """Other heads have no location to hold."""
+        with pytest.raises(SettingError, match=rf"student_t only, got head {head}"):
+            Member(
+                name="odd",
+                network=NetworkConfig(head=head),
+                optimizer=OptimizerConfig(centred=True),
+                train=np.arange(9),
+                validation=np.arange(3),
+            )
+
 
 class TestBatches:
     @given(

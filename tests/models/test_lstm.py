@@ -222,6 +222,25 @@ class TestLoss:
 
         assert float(found) == pytest.approx(crps(forecast, z).mean(), rel=1e-10)
 
+    @pytest.mark.parametrize("kind", ["nll", "crps"])
+    def test_a_centred_loss_is_that_of_a_location_of_zero(self, kind):
+        """Whatever the output says, and nothing is learned of it."""
+        rng = np.random.default_rng(1)
+        raw, z = (
+            torch.tensor(rng.normal(size=(9, 2, 3))),
+            torch.tensor(rng.normal(size=(9, 2))),
+        )
+        held = raw * torch.tensor([0.0, 1.0, 1.0])
+        raw.requires_grad_()
+
+        found = loss("student_t", raw, z, kind, centred=True)
+
+        found.backward()
+        assert float(found.detach()) == float(loss("student_t", held, z, kind))
+        assert float(found.detach()) != float(loss("student_t", raw.detach(), z, kind))
+        assert (raw.grad[..., 0] == 0).all()
+        assert (raw.grad[..., 1:] != 0).all()
+
     def test_crps_of_a_student_t_is_nearly_the_closed_form(self):
         """Over 39 levels it is the exact one times a constant, 40/39 or less."""
         rng = np.random.default_rng(0)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from closecast.errors import SettingError
+from closecast.models.config import initial_weights
 from closecast.training.checkpoint import load, save
 from closecast.training.model import train_fleet
 from closecast.training.settings import Settings
@@ -78,6 +79,24 @@ class TestModel:
         model = train_fleet(bars, [zero], *rows)[0]
 
         assert np.abs(model.forecast(bars, rows[1]).mean).max() < 1e-15
+
+    @pytest.mark.parametrize("engine", ["native", "torch"])
+    @pytest.mark.parametrize("loss", ["nll", "crps"])
+    def test_a_mean_that_is_not_kept_is_not_learned(
+        self, bars, settings, rows, engine, loss
+    ):
+        """With mean="zero" the Student-t's location stays as it was drawn."""
+        zero = replace(settings, mean="zero", loss=loss, engine=engine, epochs=1)
+        both = train_fleet(bars, [zero, replace(zero, mean="shrunk")], *rows)
+
+        drawn = initial_weights(zero.network, zero.seed)["out.weight"]
+        held, learned = (
+            (one.weights["out.weight"] == drawn).all(axis=1).reshape(-1, 3)
+            for one in both
+        )
+        assert held[:, 0].all()
+        assert not held[:, 1:].any()
+        assert not learned.any()
 
     def test_states_and_share_survive_a_folder(self, bars, settings, rows, tmp_path):
         """A model with states forecasts the same bits after save and load."""

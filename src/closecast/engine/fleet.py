@@ -41,6 +41,8 @@ class OptimizerConfig:
             paper has it.
         loss: What is made small: ``"auto"``, the head's own, or one of
             ``closecast.models.heads.LOSSES_OF_HEAD``.
+        centred: Whether the loss takes a Student-t's location for 0, whatever the
+            output says.
         learning_rate: Step size, the greatest of the schedule.
         schedule: How the step size goes: one of ``closecast.engine.schedule``.
         warmup: Share of all steps in which the step size rises from 0.
@@ -61,6 +63,7 @@ class OptimizerConfig:
 
     optimizer: str = "adam"
     loss: str = "auto"
+    centred: bool = False
     learning_rate: float = 1e-3
     schedule: str = "constant"
     warmup: float = 0.0
@@ -77,6 +80,7 @@ class OptimizerConfig:
     def __post_init__(self) -> None:
         require_choice("optimizer", self.optimizer, OPTIMIZERS)
         require_choice("loss", self.loss, LOSSES)
+        require_flag("centred", self.centred)
         require_number("learning_rate", self.learning_rate, 0.0, 1e3, open_ends="low")
         require_choice("schedule", self.schedule, SCHEDULES)
         require_number("warmup", self.warmup, 0.0, 1.0, open_ends="high")
@@ -135,6 +139,11 @@ class Member:
 
     def __post_init__(self) -> None:
         choose_loss(self.network.head, self.optimizer.loss)
+        if self.optimizer.centred and self.network.head != "student_t":
+            raise SettingError(
+                "Expected centred with head student_t only, got head "
+                f"{self.network.head} ({self.name}). Leave it out."
+            )
         if len(self.train) == 0 or len(self.validation) == 0:
             raise TrainingError(
                 f"Expected windows to train and to validate on, got {len(self.train)} "

@@ -151,6 +151,8 @@ def loss(
     raw: Float[torch.Tensor, "window horizon param"],
     z: Float[torch.Tensor, "window horizon"],
     name: str = "auto",
+    *,
+    centred: bool = False,
 ) -> Float[torch.Tensor, ""]:
     """Compute what a head is trained to make small.
 
@@ -159,11 +161,14 @@ def loss(
         raw: Outputs of the network.
         z: Targets in units of the window.
         name: One of the head's losses; see ``closecast.models.heads.choose_loss``.
+        centred: Whether the location of a Student-t is taken for 0.
 
     Returns:
         The mean over windows and steps.
     """
     chosen = choose_loss(head, name)
+    if centred:
+        raw = torch.cat([torch.zeros_like(raw[..., :1]), raw[..., 1:]], dim=-1)
     if chosen == "mse":
         return point_loss(raw, z)
     if chosen == "nll":

@@ -62,7 +62,8 @@ class Settings:
         batch_norm: Whether the last hidden state is normalised over the batch.
         head: ``"student_t"``, ``"quantile"`` or ``"point"``.
         mean: What becomes of the mean that was learned: ``"free"`` leaves it,
-            ``"shrunk"`` keeps the share that validation supports, ``"zero"`` none.
+            ``"shrunk"`` keeps the share that validation supports, ``"zero"`` none,
+            and a Student-t is trained around 0 from the start.
         width: What becomes of the width: ``"free"`` leaves it, ``"fitted"`` stretches
             it by what training and validation support once the mean is settled.
         loss: What training makes small: ``"auto"``, ``"mse"``, ``"nll"`` or
@@ -239,6 +240,7 @@ class Settings:
         return OptimizerConfig(
             optimizer=self.optimizer,
             loss=self.loss,
+            centred=self.mean == "zero" and self.head == "student_t",
             learning_rate=self.learning_rate,
             schedule=self.schedule,
             warmup=self.warmup,

@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 torch = pytest.importorskip("torch")
 
-from closecast.engine.native.engine import _loss  # noqa: E402
+from closecast.engine.fleet import OptimizerConfig  # noqa: E402
+from closecast.engine.native.engine import CENTRED, _loss  # noqa: E402
 from closecast.engine.native.kernels import load_kernels  # noqa: E402
 from closecast.forecast import LEVELS  # noqa: E402
 from closecast.models.heads import (  # noqa: E402
@@ -23,6 +24,8 @@ KINDS = [
     ("point", "mse"),
     ("student_t", "nll"),
     ("student_t", "crps"),
+    ("student_t", "centred_nll"),
+    ("student_t", "centred_crps"),
     ("quantile", "crps"),
 ]
 RAW = [(0.0, 0.0, 0.0), (0.5, -1.0, 2.0), (-2.0, 4.0, -6.0), (1.0, -7.0, 9.0)]
@@ -36,7 +39,9 @@ quick = settings(
 
 def kernel_loss(kernels, head, kind, raw, z):
     """Give a loss and its slopes by the kernels."""
-    name, table = _loss(head, kind)
+    centred = kind.startswith(CENTRED)
+    training = OptimizerConfig(loss=kind.removeprefix(CENTRED), centred=centred)
+    name, table = _loss(head, training)
     return kernels.head_loss(name, table, np.asarray(raw, np.float32), z)
 
 
@@ -44,7 +49,11 @@ def exact(head, kind, raw, z):
     """Give the loss in double precision, and its slopes by autograd."""
     outputs = torch.tensor(np.asarray(raw, np.float64), requires_grad=True)
     value = loss(
-        head, outputs[None, None], torch.tensor([[z]], dtype=torch.float64), kind
+        head,
+        outputs[None, None],
+        torch.tensor([[z]], dtype=torch.float64),
+        kind.removeprefix(CENTRED),
+        centred=kind.startswith(CENTRED),
     )
     value.backward()
     return float(value.detach()), outputs.grad.numpy()
@@ -77,7 +86,9 @@ def assert_right(kernels, head, kind, raw, z):
     exact_value, exact_slopes = exact(head, kind, raw, z)
 
     assert value == pytest.approx(exact_value, rel=2e-5, abs=2e-5)
-    if kind != "crps" or nearest_quantile(head, raw, z) > 1e-4:
+    if kind.startswith(CENTRED):
+        raw = (0.0, *raw[1:])
+    if not kind.endswith("crps") or nearest_quantile(head, raw, z) > 1e-4:
         assert slopes == pytest.approx(exact_slopes, rel=2e-4, abs=2e-5)
         found = finite_differences(head, kind, raw, z)
         assert found == pytest.approx(exact_slopes, rel=2e-4, abs=2e-5)
@@ -106,7 +117,7 @@ def test_the_student_t_losses_are_right_everywhere(instruction_set, a, b, c, z):
     """No corner of the parameters has a wrong likelihood or a wrong CRPS."""
     kernels = load_kernels(instruction_set)
 
-    for kind in ("nll", "crps"):
+    for kind in ("nll", "crps", "centred_nll", "centred_crps"):
         assert_right(kernels, "student_t", kind, (a, b, c), z)
 
 
@@ -140,6 +151,8 @@ def test_a_loss_of_nan_stays_nan(instruction_set, head, kind):
     for place in range(len(calm)):
         raw = calm.copy()
         raw[place] = np.nan
+        if place == 0 and kind.startswith(CENTRED):
+            continue  # it is not read
         assert np.isnan(kernel_loss(kernels, head, kind, raw, 1.0)[0]), place
 
 

@@ -60,12 +60,15 @@ Loss loss_named(const std::string& name) {
   if (name == "nll") return Loss::nll;
   if (name == "student_t_crps") return Loss::student_t_crps;
   if (name == "quantile_crps") return Loss::quantile_crps;
+  if (name == "centred_nll") return Loss::centred_nll;
+  if (name == "centred_crps") return Loss::centred_crps;
   throw std::invalid_argument("Expected the name of a loss, got " + name + ".");
 }
 
 LossTable table_of(Loss loss, Flat table) {
   const size_t size = table.shape(0);
-  const bool fits = loss == Loss::student_t_crps  ? size && size % MIDDLE == 0
+  const bool crps = loss == Loss::student_t_crps || loss == Loss::centred_crps;
+  const bool fits = crps                          ? size && size % MIDDLE == 0
                     : loss == Loss::quantile_crps ? size == MIDDLE
                                                   : size == 0;
   if (!fits) throw std::invalid_argument("Expected the table of the loss, got another.");

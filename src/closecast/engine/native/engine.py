@@ -40,6 +40,9 @@ from closecast.models.config import (
 from closecast.models.heads import choose_loss, start_gaps, student_t_polynomials
 from closecast.windows.scaling import WindowData
 
+CENTRED = "centred_"
+"""Of a Student-t's losses with its location held at 0."""
+
 SHORTEST_SHARE = 64
 """Windows of a batch for each thread, at least: less is not worth waiting for."""
 
@@ -323,7 +326,7 @@ def _network(
     training: OptimizerConfig | None = None,
 ) -> Any:  # noqa: ANN401
     training = training or OptimizerConfig()
-    name, table = _loss(config.head, training.loss)
+    name, table = _loss(config.head, training)
     return kernels.Network(
         context=data.spec.context_length,
         features=config.input_size,
@@ -340,13 +343,16 @@ def _network(
     )
 
 
-def _loss(head: str, loss: str) -> tuple[str, Float32[np.ndarray, " constant"]]:
+def _loss(
+    head: str, training: OptimizerConfig
+) -> tuple[str, Float32[np.ndarray, " constant"]]:
     # its name in the kernels, and the constants that it needs
-    name = choose_loss(head, loss)
+    name = choose_loss(head, training.loss)
     if name != "crps":
-        return name, np.empty(0, np.float32)
+        return f"{CENTRED * training.centred}{name}", np.empty(0, np.float32)
     table = student_t_polynomials() if head == "student_t" else start_gaps()
-    return f"{head}_crps", np.ascontiguousarray(table.ravel(), dtype=np.float32)
+    of = CENTRED if training.centred else f"{head}_"
+    return f"{of}crps", np.ascontiguousarray(table.ravel(), dtype=np.float32)
 
 
 def _flat(config: NetworkConfig, weights: Weights) -> Float32[np.ndarray, " weight"]:

@@ -8,8 +8,9 @@
 
 namespace closecast::CLOSECAST_ISA {
 
-// By what the outputs mean: a point, a Student-t (twice), or quantiles.
-enum class Loss { mse, nll, student_t_crps, quantile_crps };
+// By what the outputs mean: a point, a Student-t (twice, and twice around 0), or
+// quantiles.
+enum class Loss { mse, nll, student_t_crps, quantile_crps, centred_nll, centred_crps };
 
 constexpr int LEVELS = 39, MIDDLE = LEVELS / 2;  // closecast.forecast.LEVELS
 
@@ -143,13 +144,27 @@ inline V quantile_crps(const V* raw, V z, const float* table, V* gradient) {
   return total;
 }
 
+// A loss of the Student-t with its location held at 0, whatever the output says.
+template <class StudentTLoss>
+CLOSECAST_INLINE V centred(const V* raw, V* gradient, const StudentTLoss& loss) {
+  const V held[3] = {V{}, raw[1], raw[2]};
+  const V value = loss(held);
+  gradient[0] = V{};
+  return value;
+}
+
 // The loss of a window and step, and its gradient in the outputs.
 inline V step_loss(Loss loss, const LossTable& table, const V* raw, V z, V* gradient) {
+  const auto nll = [&](const V* t) { return student_t_loss(t, z, gradient); };
+  const auto crps = [&](const V* t) {
+    return student_t_crps(t, z, table.data(), int(table.size()) / MIDDLE, gradient);
+  };
   switch (loss) {
     case Loss::mse: return point_loss(raw, z, gradient);
-    case Loss::nll: return student_t_loss(raw, z, gradient);
-    case Loss::student_t_crps:
-      return student_t_crps(raw, z, table.data(), int(table.size()) / MIDDLE, gradient);
+    case Loss::nll: return nll(raw);
+    case Loss::student_t_crps: return crps(raw);
+    case Loss::centred_nll: return centred(raw, gradient, nll);
+    case Loss::centred_crps: return centred(raw, gradient, crps);
     default: return quantile_crps(raw, z, table.data(), gradient);
   }
 }

@@ -39,7 +39,13 @@ def alike(members: Sequence[Member]) -> list[list[int]]:
     groups = defaultdict(list)
     for place, member in enumerate(members):
         config = member.optimizer
-        kind = (config.optimizer, config.loss, config.batch_size, config.precision)
+        kind = (
+            config.optimizer,
+            config.loss,
+            config.centred,
+            config.batch_size,
+            config.precision,
+        )
         counts = (len(member.train), len(member.validation))
         groups[member.network, kind, counts].append(place)
     return list(groups.values())
@@ -188,7 +194,9 @@ class BatchedMembers:
             raw = run_members(
                 self.network, self.named(weights), context, scale, state, masks
             )
-        of_member = partial(loss, self.network.head, name=config.loss)
+        of_member = partial(
+            loss, self.network.head, name=config.loss, centred=config.centred
+        )
         return torch.func.vmap(of_member)(raw.float(), target)
 
 

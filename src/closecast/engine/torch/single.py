@@ -61,7 +61,7 @@ class SingleTrainee:
         raw = run_network(self.network, self.panel, self.member.validation)
         z = self.panel.targets(self.panel.rows(self.member.validation))
         member = self.member
-        return float(loss(member.network.head, raw, z, member.optimizer.loss))
+        return float(_loss_of(member, raw, z))
 
     def weights(self) -> Weights:
         """Give a copy of the weights as they are now."""
@@ -117,7 +117,16 @@ def _loss(
     draft = config.precision == "bfloat16"
     with torch.autocast(device, torch.bfloat16, enabled=draft):
         raw = network(*panel.inputs(rows))
-    return loss(member.network.head, raw.float(), panel.targets(rows), config.loss)
+    return _loss_of(member, raw.float(), panel.targets(rows))
+
+
+def _loss_of(
+    member: Member,
+    raw: Float[torch.Tensor, "window horizon param"],
+    z: Float[torch.Tensor, "window horizon"],
+) -> Float[torch.Tensor, ""]:
+    config = member.optimizer
+    return loss(member.network.head, raw, z, config.loss, centred=config.centred)
 
 
 @torch.no_grad()
