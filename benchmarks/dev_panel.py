@@ -163,6 +163,7 @@ def skills(
 ) -> list[dict[str, Any]]:
     """Compare closecast with each baseline at each step."""
     dates, kinds = bars.dates[rows], classes[rows]
+    at_exchanges = np.isin(dates, dates[kinds != "crypto"])
     own = results["closecast"].loss.astype(float)
     table = []
     for step in range(SPEC.horizon):
@@ -192,6 +193,12 @@ def skills(
             row["against"][name] = {
                 "skill_percent": _percent(own[:, step], loss),
                 "dm_p": test.p_value,
+                "dm_p_exchange_dates": diebold_mariano(
+                    own[at_exchanges, step],
+                    loss[at_exchanges],
+                    dates[at_exchanges],
+                    step + 1,
+                ).p_value,
                 "by_class": {
                     str(kind): _percent(own[kinds == kind, step], loss[kinds == kind])
                     for kind in np.unique(kinds)
