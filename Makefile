@@ -4,6 +4,7 @@
 # make bench  measure everything that README and CHANGELOG quote of the engine: two hours
 #             on two cores with nothing else to do
 # make audit  licences, known holes and a bill of materials of all that is needed
+# make lock   pin and hash what CI installs, into ci.lock, after a change of pyproject.toml
 # make trust  try everything that could break it, and write docs/trust.md: four hours
 # make vendors   install the libraries of price vendors, each set apart, for the tests
 #
@@ -24,7 +25,7 @@ PEERS := jax keras neuralforecast torch==2.13.0 'u8darts[torch]'
 RESULTS := benchmarks/results
 MEASURE := $(BIN)/python benchmarks
 
-.PHONY: audit bench demo docs test trust vendors
+.PHONY: audit bench demo docs lock test trust vendors
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.installed
@@ -66,6 +67,12 @@ audit: $(VENV)/.installed-test vendors .venv-audit/.installed
 	$(BIN)/python scripts/audit.py --tools .venv-audit/bin --out $(RESULTS)/audit.json \
 	  --python $(BIN)/python .venv-vendors/bin/python .venv-krx/bin/python
 
+lock: .venv-audit/.installed
+	(head -n 2 ci.lock; .venv-audit/bin/uv pip compile pyproject.toml --extra torch \
+	  --extra test --extra docs --generate-hashes --python-version 3.11 --no-annotate \
+	  --no-header --quiet --output-file - ) > ci.lock.new
+	mv ci.lock.new ci.lock
+
 # A trial that finds something stops here; what has not run says so on the page.
 trust: $(VENV)/.installed-test
 	$(BIN)/python scripts/sanitize.py --out $(RESULTS)/sanitize.json
@@ -90,7 +97,7 @@ trust: $(VENV)/.installed-test
 
 vendors: .venv-vendors/.installed .venv-krx/.installed
 
-.venv-audit/.installed: LIBRARIES := pip-audit cyclonedx-bom
+.venv-audit/.installed: LIBRARIES := pip-audit cyclonedx-bom uv
 .venv-bench/.installed: LIBRARIES := $(PEERS)
 .venv-vendors/.installed: LIBRARIES := $(VENDORS)
 .venv-krx/.installed: LIBRARIES := $(KRX)
