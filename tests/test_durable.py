@@ -7,6 +7,7 @@ import pytest
 
 from closecast import durable
 from closecast.durable import flush_tree, sealed, unsealed, write_durably
+from closecast.errors import DiskError
 
 
 def test_a_failed_write_leaves_the_old_file(tmp_path, monkeypatch):
@@ -19,10 +20,23 @@ def test_a_failed_write_leaves_the_old_file(tmp_path, monkeypatch):
     write_durably(path, b"old")
     monkeypatch.setattr(durable.os, "fsync", fail)
 
-    with pytest.raises(OSError, match="No space left"):
+    with pytest.raises(DiskError, match=r"room for 3 bytes .* got: No space left"):
         write_durably(path, b"new")
     assert path.read_bytes() == b"old"
     assert [p.name for p in tmp_path.iterdir()] == ["file"]
+
+
+def test_another_failure_of_the_disk_is_told_as_it_is(tmp_path, monkeypatch):
+    """Only a full disk has a sentence of its own."""
+
+    def fail(_):
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(durable.os, "fsync", fail)
+
+    with pytest.raises(OSError, match="Input/output error") as caught:
+        write_durably(tmp_path / "file", b"new")
+    assert not isinstance(caught.value, DiskError)
 
 
 def test_the_name_is_flushed_after_the_content(tmp_path, monkeypatch):

@@ -6,6 +6,7 @@ flushed too, since a name is kept there. Nothing is ever changed in place.
 A sealed document is JSON that holds its own SHA-256: one bit that differs is seen.
 """
 
+import errno
 import hashlib
 import json
 import os
@@ -13,7 +14,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from closecast.errors import DiskError
+
 TEMPORARY = ".tmp"
+
+FULL = {errno.ENOSPC, errno.EDQUOT}
+"""What a system says where a disk, or a user's share of it, is full."""
 
 SEAL = "sha256"
 """Name of a sealed document's hash, its last key."""
@@ -25,6 +31,9 @@ def write_durably(path: Path, content: bytes | memoryview) -> None:
     Args:
         path: Where to; an older file is replaced.
         content: What to write.
+
+    Raises:
+        DiskError: The disk is full; an older file is still there.
     """
     stage(path, content)
     flush_folder(path.parent)
@@ -36,6 +45,10 @@ def stage(path: Path, content: bytes | memoryview) -> None:
     Args:
         path: Where to; an older file is replaced.
         content: What to write.
+
+    Raises:
+        DiskError: The disk is full; an older file is still there.
+        OSError: The file cannot be written for another reason.
     """
     beside = path.with_name(f".{path.name}.{os.getpid()}{TEMPORARY}")
     try:
@@ -44,6 +57,14 @@ def stage(path: Path, content: bytes | memoryview) -> None:
             file.flush()
             os.fsync(file.fileno())
         beside.replace(path)
+    except OSError as error:
+        if error.errno not in FULL:
+            raise
+        raise DiskError(
+            f"Expected room for {len(content):,} bytes on the disk, got: "
+            f"{error.strerror} ({path}). Make room: what was written before is whole, "
+            "and the same command goes on from it."
+        ) from error
     finally:
         beside.unlink(missing_ok=True)
 

@@ -81,6 +81,10 @@ class IntegrityError(ClosecastError, ValueError):
     """A stored run is not what it says."""
 
 
+class DiskError(ClosecastError, OSError):
+    """There is no room on the disk."""
+
+
 class LessonError(ClosecastError, RuntimeError):
     """A lesson of the lab is not there, or its code failed."""
 

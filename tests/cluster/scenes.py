@@ -19,6 +19,7 @@ import closecast as cc
 from closecast.cluster import workers as room
 from closecast.errors import ClusterError, WindowError
 from closecast.experiments.workers import IN_PROCESS
+from closecast.market.readers import to_frame
 from closecast.testing import random_walk
 
 QUICK = {
@@ -217,6 +218,49 @@ def death_of_all(nodes, workers, home):
     return {**told, "elapsed_s": time.monotonic() - began}
 
 
+DRIVER = """
+seeds = 2
+epochs = 40
+batch_size = 32
+early_stopping = false
+optimizer = "sgd"
+[grid]
+learning_rate = [0.001, 0.01]
+num_layers = [1, 2]
+"""
+
+
+def driver(home):
+    """The command is killed amid its sweep and given again, by the same flags."""
+    to_frame(panel(), "pandas").to_csv(home / "prices.csv", index=False)
+    (home / "grid.toml").write_text(DRIVER)
+    cluster, _ = three_nodes()
+    there = ["--on", "ray", "--address", cluster.address]
+    told = {}
+    first = command(home, "run", *there)
+    while first.poll() is None and not list(home.glob("run/members/*/member.json")):
+        time.sleep(0.01)
+    first.kill()
+    first.wait()
+    told["done before"] = len(list(home.glob("run/members/*/member.json")))
+    told["judged before"] = (home / "run" / "sweep.json").exists()
+    told["exit"] = [command(home, "run", *there).wait()]
+    cluster.shutdown()
+    told["exit"].append(command(home, "alone").wait())
+    return told
+
+
+def command(home, name, *flags):
+    """Start ``closecast sweep``."""
+    words = ["-m", "closecast", "sweep", "grid.toml", "prices.csv", "--json"]
+    where = ["--out", name, "--index", f"{name}.sqlite"]
+    return subprocess.Popen(
+        [sys.executable, *words, *where, *flags],
+        cwd=home,
+        stdout=subprocess.DEVNULL,
+    )
+
+
 def open_door(_home):
     """A cluster that lets anybody in."""
     from ray.cluster_utils import Cluster
@@ -300,6 +344,7 @@ def descendants():
 
 if __name__ == "__main__":
     scene, folder = sys.argv[1], Path(sys.argv[2])
-    told = {"cluster": cluster, "open_door": open_door, "own": own}[scene](folder)
+    scenes = {"cluster": cluster, "driver": driver, "open_door": open_door, "own": own}
+    told = scenes[scene](folder)
     (folder / f"{scene}.json").write_text(json.dumps(told))
     os._exit(0)  # Ray would wait for the nodes that were killed

@@ -102,3 +102,14 @@ def test_a_dead_cluster_is_told_soon(told):
     assert told["dead"]["kind"] == "ClusterError"
     assert "Expected a cluster of Ray that answers" in told["dead"]["text"]
     assert told["dead"]["elapsed_s"] < 45
+
+
+@pytest.mark.slow
+def test_a_killed_command_goes_on_by_the_same_flags(tell, tmp_path):
+    """``kill -9`` of ``closecast sweep --on ray --address``, and the command again."""
+    told = tell("driver", tmp_path, RAY_AUTH_MODE="token", RAY_AUTH_TOKEN="test" * 8)
+
+    assert told["exit"] == [0, 0]
+    assert told["done before"] > 0
+    assert not told["judged before"]
+    assert tree(tmp_path / "run") == tree(tmp_path / "alone")

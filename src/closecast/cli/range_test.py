@@ -8,6 +8,7 @@ import typer
 from closecast.cli.options import AsJson, Prices, read
 from closecast.cli.screen import say, say_json, training_progress
 from closecast.cli.sweep import IndexFile
+from closecast.cli.workers import Address, On, workers_on
 
 if TYPE_CHECKING:
     from closecast.market.readers.format import Hints
@@ -28,12 +29,14 @@ def range_test(  # noqa: PLR0913, PLR0917  each is an option
         Path | None, typer.Option(help="Draw it here: an .svg or a .png.")
     ] = None,
     index: IndexFile = None,
+    on: On = None,
+    address: Address = None,
     as_json: AsJson = False,
 ) -> None:
     """Train shortly at rising learning rates and suggest one."""
     from closecast.experiments.range_test import range_test as run
 
-    with training_progress() as on_epoch:
+    with workers_on(on, address) as workers, training_progress() as on_epoch:
         test = run(
             read(prices, hints),
             low=low,
@@ -42,6 +45,7 @@ def range_test(  # noqa: PLR0913, PLR0917  each is an option
             epochs=epochs,
             index=index,
             on_epoch=on_epoch,
+            workers=workers,
             **settings,
         )
     if out is not None:

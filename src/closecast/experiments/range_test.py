@@ -17,11 +17,13 @@ from closecast.engine.fleet import Progress
 from closecast.errors import SettingError, TrainingError
 from closecast.experiments.index import Index
 from closecast.experiments.members import Candidate, train_surviving
+from closecast.experiments.workers import IN_PROCESS, Workers
+from closecast.market.bars import Bars
 from closecast.market.broken import broken_steps
 from closecast.market.panels import bars_of
 from closecast.models.config import require_number, require_whole
 from closecast.training.settings import Settings
-from closecast.windows import split_by_date
+from closecast.windows import Split, split_by_date
 
 LOW, HIGH, POINTS = 1e-5, 1.0, 31
 """Rates from ``LOW`` to ``HIGH``, six to a factor of ten."""
@@ -70,6 +72,7 @@ def range_test(  # noqa: PLR0913  each is a choice of its own
     epochs: int = 1,
     index: str | Path | None = None,
     on_epoch: Callable[[Progress], None] | None = None,
+    workers: Workers = IN_PROCESS,
     **settings: object,
 ) -> RangeTest:
     """Train at rising learning rates for a short time and suggest one.
@@ -82,6 +85,7 @@ def range_test(  # noqa: PLR0913  each is a choice of its own
         epochs: Epochs of each training.
         index: The index that counts trials; see ``closecast.experiments.index``.
         on_epoch: Called after each epoch of each network.
+        workers: Where networks are trained; see ``closecast.experiments.workers``.
         **settings: Any other setting of a training but ``learning_rate``.
 
     Returns:
@@ -121,17 +125,39 @@ def range_test(  # noqa: PLR0913  each is a choice of its own
     ]
     hashes = [one.settings.hash for one in candidates]
     Index(index).add_trials(bars.fingerprint, hashes)
-    outcomes = train_surviving(bars, candidates, (split,), on_epoch)
-    losses = [
-        None if isinstance(one, TrainingError) else one.curve.validation_loss[-1]
-        for one in outcomes
-    ]
+    losses = _losses(bars, split, candidates, on_epoch, workers)
     return RangeTest(
         rates=tuple(rates),
         losses=tuple(losses),
         suggested=suggest(rates, losses),
         epochs=epochs,
     )
+
+
+def _losses(
+    bars: Bars,
+    split: Split,
+    candidates: Sequence[Candidate],
+    on_epoch: Callable[[Progress], None] | None,
+    workers: Workers,
+) -> list[float | None]:
+    # of each rate; what workers give comes in any order
+    size = workers.fleet_size(len(candidates), len(candidates))
+    fleets = [candidates[at : at + size] for at in range(0, len(candidates), size)]
+    found = dict(workers.run(_train, (bars, split), fleets, on_epoch))
+    return [loss for place in sorted(found) for loss in found[place]]
+
+
+def _train(
+    data: tuple[Bars, Split],
+    fleet: Sequence[Candidate],
+    on_epoch: Callable[[Progress], None] | None = None,
+) -> list[float | None]:
+    bars, split = data
+    return [
+        None if isinstance(one, TrainingError) else one.curve.validation_loss[-1]
+        for one in train_surviving(bars, fleet, (split,), on_epoch)
+    ]
 
 
 def suggest(rates: Sequence[float], losses: Sequence[float | None]) -> float:
