@@ -76,6 +76,9 @@ def test_the_page_speaks_korean(run, tmp_path):
     page = write_sweep_report(run, language="ko", out=tmp_path / "ko.html")
     text = page.read_text()
     assert '<html lang="ko">' in text
+    verdict = re.search(r'<p class="verdict">(.*?)</p>', text).group(1)
+    assert "모델 16개에서 고른 하나" in verdict
+    assert 'lang="en"' not in verdict
     assert "선택된 조합" in text
     assert "learning_rate" in text
     assert "Winner" not in text

@@ -144,7 +144,7 @@ def clauses_of(verdict: str) -> list[str]:
     Returns:
         Its clauses, each with its own signs and spaces.
     """
-    return re.split(r"(?<=[;.])(?=\s)", verdict)
+    return re.split(r"(?:(?<=[;.])|(?<=corrected for that:))(?=\s)", verdict)
 
 
 Line = tuple[str, str, str]
