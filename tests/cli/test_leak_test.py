@@ -6,6 +6,8 @@ import sys
 import pytest
 
 from closecast.cli import main
+from closecast.experiments.forecaster import Forecaster
+from closecast.testing import random_walk
 
 MODULE = """
 def last(frame, cutoffs):
@@ -28,8 +30,9 @@ def run(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", list(sys.path))
 
-    def run(function, *options):
-        command = ["closecast", "leak-test", f"{name}:{function}", "sample", *options]
+    def run(function, *options, place=None):
+        place = place or f"{name}:{function}"
+        command = ["closecast", "leak-test", place, "sample", *options]
         monkeypatch.setattr(sys, "argv", command)
         with pytest.raises(SystemExit) as stopped:
             main()
@@ -53,6 +56,27 @@ def test_a_leak_is_an_alarm(run):
     assert code == 3
     assert json.loads(output.out)["future_perturbation"]["passed"] is False
     assert "future_perturbation" in output.err
+
+
+def test_a_trained_model_is_tested_by_its_folder(run, tmp_path):
+    """What was stamped at training can be asked again, on any prices."""
+    bars = random_walk(2, 300)
+    Forecaster(hidden_size=4, num_layers=1, epochs=1).fit(bars).save(tmp_path / "model")
+
+    code, output = run(None, "--json", place=str(tmp_path / "model"))
+
+    stamps = json.loads(output.out)
+    assert code == 0
+    assert stamps["future_perturbation"]["passed"] is True
+    assert stamps["truncation"]["passed"] is True
+
+
+def test_a_folder_without_a_model_is_bad_input(run, tmp_path):
+    """Exit code 1, and what is missing is said."""
+    code, output = run(None, place=str(tmp_path))
+
+    assert code == 1
+    assert "model" in output.err
 
 
 def test_a_module_that_is_none_is_bad_input(run):

@@ -73,7 +73,7 @@ class Fitted:
             truth = WindowData.of(bars, settings.window_spec).target(split.validation)
             conformal = fit_conformal(tail, truth, split.test_start)
         every = np.concatenate([split.train, split.validation, split.test])
-        asked, asked_rows = _some_symbols(bars, every)
+        asked, asked_rows = some_symbols(bars, every)
         voice = cls(model=model, conformal=conformal).voice
         permuted = train_permuted(bars, settings, split)
         leak_tests = [
@@ -99,10 +99,18 @@ class Fitted:
         return Calibrated(base=self.model, conformal=self.conformal, spec=spec)
 
 
-def _some_symbols(
+def some_symbols(
     bars: Bars, rows: Int[np.ndarray, " window"]
 ) -> tuple[Bars, Int[np.ndarray, " some"]]:
-    # Every so many symbols of a large panel, and their rows in the smaller one.
+    """Take every so many symbols of a large panel.
+
+    Args:
+        bars: The panel.
+        rows: Some of its rows.
+
+    Returns:
+        The smaller panel, and those of the rows that are in it.
+    """
     every = -(-len(bars) // MOST_ASKED)
     keep = bars.symbol_ids % every == 0
     kept = np.cumsum(keep) - 1

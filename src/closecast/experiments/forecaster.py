@@ -16,7 +16,7 @@ from closecast.evaluation.conformal import Conformal
 from closecast.evaluation.scoreboard import Scoreboard, score
 from closecast.experiments.defects import checkup_of, tell_refused, tell_suspect
 from closecast.experiments.evidence import Evidence, as_stored
-from closecast.experiments.fitted import Fitted, fitted_on
+from closecast.experiments.fitted import Fitted, fitted_on, some_symbols
 from closecast.experiments.index import Index
 from closecast.experiments.record import block_of, data_of, stamps_of
 from closecast.experiments.workers import IN_PROCESS, Workers
@@ -42,7 +42,12 @@ from closecast.windows import (
     split_by_date,
 )
 from closecast.windows.index import short_symbols
-from closecast.windows.leakage import LeakResult, require_no_leak, scaler_audit
+from closecast.windows.leakage import (
+    LeakResult,
+    require_no_leak,
+    run_leak_tests,
+    scaler_audit,
+)
 from closecast.windows.scaling import volatility
 from closecast.windows.walk_forward import FOLDS, REFIT_EVERY
 
@@ -406,6 +411,25 @@ class Forecaster:
             bars=bars,
             settings=self.settings,
         )
+
+    def leak_test(self, prices: object, own: object = None) -> list[LeakResult]:
+        """Ask the trained model for leaks on any prices.
+
+        Args:
+            prices: A frame, a path or a panel.
+            own: As in ``fit``.
+
+        Returns:
+            One result a test that needs a forecaster and bars alone.
+
+        Raises:
+            BarsError: The prices break a rule.
+            WindowError: No symbol has a whole context.
+            ModelError: ``fit`` was not called yet.
+        """
+        bars = self.panel(prices, own)
+        asked = some_symbols(bars, cutoffs_with_context(bars, self.spec))
+        return run_leak_tests(self.voice, *asked)
 
     def save(self, folder: str | Path) -> None:
         """Write weights, settings, learning curve and leak stamps.
