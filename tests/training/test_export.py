@@ -5,18 +5,19 @@ import json
 import numpy as np
 import onnx
 import onnxruntime
+import pandas as pd
 import pytest
 
 from closecast.engine import choose_engine
 from closecast.engine.native import supported
+from closecast.market.own import with_own
 from closecast.training.export import export_onnx
-from closecast.training.model import train_fleet
+from closecast.training.model import tables_of, train_fleet
 from closecast.training.settings import Settings
-from closecast.windows.scaling import WindowData
 
 
 def exported(model, bars, cutoffs, tmp_path):
-    data = WindowData.of(bars, model.settings.window_spec)
+    data = tables_of(bars, model.settings)
     session = onnxruntime.InferenceSession(export_onnx(model, tmp_path / "m.onnx"))
     inputs = {"context": data.context(cutoffs), "scale": data.scale[cutoffs]}
     if data.state.shape[1]:
@@ -35,6 +36,39 @@ def test_it_gives_the_engines_outputs(engine, model, bars, rows, tmp_path):
     )
 
     np.testing.assert_allclose(raw[0], expected, rtol=0, atol=1e-5)
+
+
+def test_states_and_own_columns_are_an_input_of_the_file(bars, rows, tmp_path):
+    """A mood of the day comes in beside the states, and moves what comes out."""
+    settings = Settings(
+        context_length=8,
+        horizon=3,
+        hidden_size=4,
+        epochs=1,
+        batch_size=32,
+        states="har",
+        past_columns="mood",
+    )
+    dates = np.unique(bars.dates)
+    mood = np.random.default_rng(0).normal(size=len(dates))
+    told, other = (
+        with_own(
+            bars,
+            pd.DataFrame({"date": dates, "mood": values}),
+            settings.own_columns,
+            settings.horizon,
+        )
+        for values in (mood, -mood)
+    )
+    (model,) = train_fleet(told, [settings], *rows)
+
+    data, raw = exported(model, told, rows[1], tmp_path)
+
+    expected = choose_engine("torch").outputs(
+        data, settings.network, model.weights, rows[1]
+    )
+    np.testing.assert_allclose(raw[0], expected, rtol=0, atol=1e-5)
+    assert np.abs(exported(model, other, rows[1], tmp_path)[1] - raw).max() > 1e-4
 
 
 def test_every_seed_is_in_the_file(bars, rows, tmp_path):
