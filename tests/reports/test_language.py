@@ -1,19 +1,25 @@
 """The catalogues: the same keys, the same placeholders, and what other rooms say."""
 
+import ast
 import re
 import string
 import tomllib
 from datetime import date
 from pathlib import Path
+from types import ModuleType
+from typing import get_args
 
 import pytest
 
 from closecast.errors import SettingError
+from closecast.market import doctor, symptoms
+from closecast.market.findings import Training
 from closecast.reports import language
 from closecast.reports.language import CATALOGUES, LANGUAGES, words_of
 from closecast.training.settings import Settings
 
 ROOM = Path(language.__file__).parent
+TOLD = ("what", "remedy")
 SAID = (
     "Suspicious, too good for prices: look for a leak first.",
     "No evidence of skill in the mean;",
@@ -87,6 +93,50 @@ def test_what_the_judge_says_is_known_in_korean(text: str) -> None:
     said = words_of("ko").said(text)
     assert 'lang="en"' not in said
     assert re.search("[가-힣]", said)
+
+
+def text_of(node: ast.expr) -> str | None:
+    """Write a text of the source, a figure in the place of each value."""
+    if isinstance(node, ast.JoinedStr):
+        return "".join(map(str, map(text_of, node.values)))
+    if isinstance(node, ast.FormattedValue):
+        return "about 7 times" if "_times" in ast.unparse(node) else "7"
+    is_text = isinstance(node, ast.Constant) and isinstance(node.value, str)
+    return node.value if is_text else None
+
+
+def findings_of(module: ModuleType) -> set[str]:
+    """Give what a module finds and advises, read from its source."""
+    tree = ast.parse(Path(str(module.__file__)).read_text(encoding="utf-8"))
+    told: list[ast.expr] = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and "inding" in ast.unparse(node.func):
+            told += node.args[1:3]
+            told += [one.value for one in node.keywords if one.arg in TOLD]
+        elif isinstance(node, ast.FunctionDef) and node.name == "_cause":
+            told += [text for found in ast.walk(node) if isinstance(found, ast.Tuple)
+                     for text in found.elts[1:]]  # fmt: skip
+    return {text for node in told if (text := text_of(node))}
+
+
+@pytest.mark.parametrize(("module", "least"), [(symptoms, 25), (doctor, 6)])
+def test_what_the_doctor_says_is_known_in_korean(
+    module: ModuleType, least: int
+) -> None:
+    """Each finding, its remedy, and what training does with it."""
+    said = findings_of(module)
+
+    assert len(said) >= least
+    for text in said | set(get_args(Training)):
+        assert words_of("ko").translated(text), text
+
+
+def test_kinds_of_findings_have_korean_names() -> None:
+    """Each kind that the doctor tells apart."""
+    for module in (symptoms, doctor):
+        source = Path(str(module.__file__)).read_text(encoding="utf-8")
+        for kind in re.findall(r'kind="(\w+)"', source):
+            assert words_of("ko").translated(kind.replace("_", " ")), kind
 
 
 def test_an_unknown_sentence_stays_english_and_says_so() -> None:

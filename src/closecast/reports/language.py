@@ -108,20 +108,32 @@ class Words:
         Returns:
             The sentence in this language, or the English one marked as such.
         """
-        if self.language == ENGLISH:
-            return escape(text)
+        here = text if self.language == ENGLISH else self.translated(text)
+        if here is not None:
+            return escape(here)
+        return Markup('<span lang="en">{}</span>').format(text)
+
+    def translated(self, text: str) -> str | None:
+        """Translate what another room said in English.
+
+        Args:
+            text: A sentence or a clause.
+
+        Returns:
+            It in this language; None where the catalogue has no words for it.
+        """
         for sentence in self.sentences:
             found = sentence.english.fullmatch(text.strip())
             if found:
-                return escape(sentence.here.format(**self._named(found)))
-        return Markup('<span lang="en">{}</span>').format(text)
+                groups = found.groupdict(default="")
+                named = {name: self._named(name, one) for name, one in groups.items()}
+                return sentence.here.format(**named)
+        return None
 
-    def _named(self, found: re.Match[str]) -> dict[str, str]:
-        groups = found.groupdict(default="")
-        return {
-            name: self.model(text) if name.startswith("model") else text
-            for name, text in groups.items()
-        }
+    def _named(self, group: str, text: str) -> str:
+        if group.startswith("model"):
+            return self.model(text)
+        return self.name(text) if group.startswith("name_") else text
 
 
 @cache

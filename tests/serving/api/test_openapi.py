@@ -7,7 +7,7 @@ ADDRESSES = {
     "/v1/health", "/metrics", "/v1/session", "/v1/symbols", "/v1/prices/{symbol}",
     "/v1/forecasts", "/v1/forecasts/{symbol}", "/v1/history/{symbol}", "/v1/ledger",
     "/v1/scoreboard", "/v1/runs", "/v1/runs/{run_id}", "/v1/runs/{run_id}/curves",
-    "/v1/runs/{run_id}/events", "/v1/doctor", "/v1/lessons",
+    "/v1/runs/{run_id}/events", "/v1/doctor", "/v1/lessons", "/v1/sentences",
 }  # fmt: skip
 
 

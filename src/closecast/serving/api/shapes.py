@@ -372,3 +372,23 @@ class LessonList(Shape):
     """The lessons in their order; none where the lab is not open."""
 
     lessons: list[LessonShape]
+
+
+class Spoken(Shape):
+    """Sentences to translate."""
+
+    language: Literal["en", "ko"]
+    sentences: list[Annotated[str, Field(max_length=2000)]] = Field(max_length=1000)
+
+
+class Sentence(Shape):
+    """A sentence, and the language that it is in."""
+
+    text: str
+    language: Literal["en", "ko"]
+
+
+class Said(Shape):
+    """The sentences, in the order in which they were asked for."""
+
+    sentences: list[Sentence]

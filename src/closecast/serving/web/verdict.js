@@ -1,5 +1,6 @@
 // What is known of a model's worth, in the same size of type whether it flatters or not.
 
+import { sentence } from "./sentences.js";
 import { h } from "./view.js";
 import { count, day, hasWords, percent, signed, words } from "./words.js";
 
@@ -26,7 +27,7 @@ export function verdictCard(verdict) {
   return h(kindOf(verdict), { "aria-label": title }, h("h2", title),
     h("p.verdict", clauses(verdict.text)),
     h("p.quiet.gap", words("verdict.basis")),
-    h("details", h("summary", words("verdict.why")), h("ul", verdict.why.map((reason) => h("li", { lang: "en" }, reason)))));
+    h("details", h("summary", words("verdict.why")), h("ul", verdict.why.map((reason) => sentence("li", reason)))));
 }
 
 const TONES = { "go on": "good", retrain: "watch", stop: "bad" };
@@ -44,5 +45,5 @@ export function recordCard(record) {
       figure(words("record.scored"), count(record.scored)),
       record.scored > 0 && [inside("80"), inside("95"), Object.entries(record.skill).map(([name, value]) =>
         figure(words("record.skill", { baseline: words(`models.${name}`) }), signed(value)))]),
-    record.why.length > 0 && h("ul.quiet.gap", record.why.map((reason) => h("li", { lang: "en" }, reason))));
+    record.why.length > 0 && h("ul.quiet.gap", record.why.map((reason) => sentence("li", reason))));
 }

@@ -13,6 +13,7 @@ from closecast.serving.api.routes import (
     prices,
     runs,
     scoreboard,
+    sentences,
     session,
     symbols,
 )
@@ -30,6 +31,7 @@ ROUTERS: tuple[APIRouter, ...] = tuple(
         events,
         runs,
         doctor,
+        sentences,
         lessons,
         dashboard,
     )

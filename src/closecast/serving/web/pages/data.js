@@ -1,10 +1,13 @@
 // Data: how fresh the prices are, and what the doctor found in them.
 
 import { get, part } from "../api.js";
+import { sentence } from "../sentences.js";
 import { card, h, segments, show, table } from "../view.js";
 import { count, day, moment, words } from "../words.js";
 
 const SHOWN = 200;
+
+const kindOf = (kind) => kind.replaceAll("_", " ");
 
 export async function draw(_rest, signal) {
   const doctor = await get("doctor", signal);
@@ -31,12 +34,12 @@ function findingsCard(doctor) {
     const chosen = doctor.findings.filter((one) => kind === null || one.kind === kind);
     show(list, h("div.texts", table(title, [words("data.symbol"), words("data.when"), words("data.what"), words("data.training")], chosen.slice(0, SHOWN).map((one) => [
       one.symbol ? h("a", { href: `#/forecast/${part(one.symbol)}` }, one.symbol) : "–", one.date ? `${day(one.date, true)}${one.until ? ` – ${day(one.until, true)}` : ""}` : "–",
-      h("div", { lang: "en" }, h(one.severity === "error" ? "b.bad" : "b", one.kind.replaceAll("_", " ")), h("br"), one.what, " ", h("span.quiet", one.remedy)), h("span", { lang: "en" }, one.training)]))),
+      h("div", sentence(one.severity === "error" ? "b.bad" : "b", kindOf(one.kind)), h("br"), sentence("span", one.what), " ", sentence("span.quiet", one.remedy)), sentence("span", one.training)]))),
     chosen.length > SHOWN && h("p.quiet.gap", words("data.more", { count: count(chosen.length - SHOWN) })));
   };
   redraw(null);
   return h("section.card", { "aria-label": title }, h("div.tools", h("h2", title),
-    kinds.length > 1 && segments(words("data.kinds"), [[null, words("data.all")], ...kinds.map((kind) => [kind, `${kind.replaceAll("_", " ")} ${count(doctor.counts[kind])}`])], null, redraw)), list);
+    kinds.length > 1 && segments(words("data.kinds"), [[null, words("data.all")], ...kinds.map((kind) => [kind, [sentence("span", kindOf(kind)), ` ${count(doctor.counts[kind])}`]])], null, redraw)), list);
 }
 
 function freshnessCard(freshness) {

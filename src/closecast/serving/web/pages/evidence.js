@@ -1,6 +1,7 @@
 // Evidence: what the model that serves was judged to be worth, on bars that it never trained on.
 
 import { get } from "../api.js";
+import { sentence } from "../sentences.js";
 import { columns, legend, whiskers } from "../plot.js";
 import { verdictCard } from "../verdict.js";
 import { card, h, state, table } from "../view.js";
@@ -71,7 +72,7 @@ function leakCard(tests) {
   const title = words("evidence.leaks");
   const kind = (test) => (test.passed === null ? "li.unknown" : test.passed ? "li" : "li.fail");
   return card(title, h("ul.stamps", Object.entries(tests).map(([name, test]) =>
-    h(kind(test), words(`leaks.${name}`), h("small", { lang: "en" }, test.detail)))));
+    h(kind(test), words(`leaks.${name}`), sentence("small", test.detail)))));
 }
 
 function copycatCard(copycat) {

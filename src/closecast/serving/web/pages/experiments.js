@@ -1,6 +1,7 @@
 // Experiments: the runs of this machine; one of them from the inside, live while it trains; two compared.
 
 import { follow, get, part } from "../api.js";
+import { sentence } from "../sentences.js";
 import { traces } from "../plot.js";
 import { clauses } from "../verdict.js";
 import { card, h, segments, show, state, table } from "../view.js";
@@ -103,7 +104,7 @@ function winnerCard(run) {
   if (!run.verdict) return card(title, h("p", words("runs.not_judged")));
   return h("section.card.finding", { "aria-label": title }, h("h2", title), h("p.long", h("b", run.winner)), h("p.verdict.gap", clauses(run.verdict)),
     h("p.quiet.gap", words("runs.trials", { count: count(run.trials) })),
-    h("details", h("summary", words("verdict.why")), h("ul", run.why.map((reason) => h("li", { lang: "en" }, reason)))));
+    h("details", h("summary", words("verdict.why")), h("ul", run.why.map((reason) => sentence("li", reason)))));
 }
 
 /** Names of its settings: what is varied has its own place, and the hash is of the settings. */

@@ -3,6 +3,7 @@
 // a past fan is shown over the bars that came, to see where it failed.
 
 import { get, part } from "../api.js";
+import { sentence } from "../sentences.js";
 import { drawChart } from "../fan.js";
 import { strip } from "../plot.js";
 import { recordCard, verdictCard } from "../verdict.js";
@@ -107,7 +108,7 @@ function aheadCard(forecast) {
   const heads = [words("forecast.session"), words("key.median"), words("forecast.change"), ...["50", "80", "95"].map((level) => percent(level / 100, 0))];
   return card(title, table(title, heads, rows),
     h("p.quiet.gap", words("forecast.made_of", { cutoff: day(forecast.cutoff, true), hash: forecast.data.slice(0, 8), model: forecast.model.hash.slice(0, 8) })),
-    forecast.notes.length > 0 && h("ul.quiet", forecast.notes.map((note) => h("li", { lang: "en" }, note))));
+    forecast.notes.length > 0 && h("ul.quiet", forecast.notes.map((note) => sentence("li", note))));
 }
 
 /** Where the last close of each past fan fell in it. */
