@@ -37,7 +37,7 @@ function stateBadge(run) {
 
 async function one(id, signal) {
   const [run, { curves }] = await Promise.all([get(`runs/${part(id)}`, signal), get(`runs/${part(id)}/curves`, signal)]);
-  const live = h("div.stack");
+  const live = h("div.stack.live");
   const page = [h("div.head", h("h1", run.name), stateBadge(run), h("p", moment(run.started))), live,
     h("div.split", h("div.stack", heatCard(run), curvesCard(run, curves)), h("aside.stack", winnerCard(run), settingsCard(run)))];
   if (run.running) followRun(id, live, signal);
