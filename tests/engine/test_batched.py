@@ -141,6 +141,17 @@ class TestTraining:
         ):
             assert_alike(one, alone)
 
+    @pytest.mark.parametrize("loss", ["nll", "crps"])
+    def test_a_centred_loss_follows_too(self, loss):
+        """The location is held at 0, and what comes of it is something else."""
+        one = member(loss=loss, centred=True)
+
+        (found,) = ENGINE.train(DATA, [one])
+
+        assert_alike(found, TorchEngine().train(DATA, [one])[0])
+        (free,) = ENGINE.train(DATA, [member(loss=loss)])
+        assert free.curve.train_loss != pytest.approx(found.curve.train_loss, rel=1e-3)
+
     @pytest.mark.parametrize("optimizer", ["sgd", "adam", "adamw", "rmsprop"])
     def test_every_optimiser_follows_torch(self, optimizer):
         """With weight decay, over four epochs."""
@@ -237,12 +248,13 @@ class TestGroups:
             member(seed=3, learning_rate=0.1, weight_decay=0.1, epochs=9),
             member(optimizer="sgd"),
             member(batch_size=16),
+            member(centred=True),
             member(network=replace(NETWORK, num_layers=1)),
             replace(member(), train=ROWS[:100]),
             member(first=10),
         ]
 
-        assert alike(members) == [[0, 1, 6], [2], [3], [4], [5]]
+        assert alike(members) == [[0, 1, 7], [2], [3], [4], [5], [6]]
 
     def test_a_program_fits_the_memory(self):
         """As many as a quarter of it holds, one at least, and never too many."""

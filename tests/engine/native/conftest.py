@@ -81,6 +81,7 @@ def case():
         context_length: int = 10,
         batch: int = 37,
         loss: str = "auto",
+        centred: bool = False,
         precision: str = "float32",
         **settings: Any,
     ) -> Case:
@@ -91,7 +92,7 @@ def case():
         rng = np.random.default_rng(batch)
         inside = np.arange(context_length - 1, ROWS - config.horizon)
         rows = rng.choice(inside, batch, replace=False)
-        training = OptimizerConfig(loss=loss, precision=precision)
+        training = OptimizerConfig(loss=loss, centred=centred, precision=precision)
         return Case(config, data, rows, initial_weights(config, 1), training)
 
     return make

@@ -107,6 +107,7 @@ def torch_gradient(case, instruction_set, dtype=torch.float64):
         masked_forward(network, case, kernels, inputs, state),
         z,
         case.training.loss,
+        centred=case.training.centred,
     )
     value.backward()
     slopes = {n: p.grad.double().numpy() for n, p in network.named_parameters()}
@@ -142,6 +143,17 @@ def assert_exact(case, instruction_set):
 def test_gradients_are_those_of_double_precision(case, instruction_set, head, kind):
     """Every array of the default network is within 1e-4 of the exact gradient."""
     assert_exact(case(batch=128, head=head, loss=kind), instruction_set)
+
+
+@pytest.mark.parametrize("kind", ["nll", "crps"])
+def test_centred_gradients_are_those_of_double_precision(case, instruction_set, kind):
+    """Around 0 the gradient of the spread is exact, and that of the location 0."""
+    centred = case(batch=128, loss=kind, centred=True)
+
+    assert_exact(centred, instruction_set)
+    slopes = centred.gradient(instruction_set)[1]["out.bias"].reshape(-1, 3)
+    assert (slopes[:, 0] == 0).all()
+    assert (slopes[:, 1:] != 0).all()
 
 
 @quick
