@@ -4,7 +4,6 @@ import ipaddress
 import secrets
 import socket
 import sys
-import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -36,9 +35,6 @@ GOODBYE_S = 3
 
 SWITCH_S = 0.001
 """Seconds after which a thread that computes lets the event loop go on."""
-
-WARM_AFTER_S = 2.0
-"""Seconds after the start at which what a first computed forecast needs is loaded."""
 
 START_DAYS = 1.0
 """Days that the key of a start lives."""
@@ -193,9 +189,7 @@ def run(
             Started(address=address, link=f"{address}/login?ticket={ticket}", key=key)
         )
         sys.setswitchinterval(SWITCH_S)
-        warm = threading.Timer(WARM_AFTER_S, service.warm)
-        warm.daemon = True
-        warm.start()
+        service.warm_up()
         uvicorn.Server(config).run(sockets=[bound])
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -32,6 +33,9 @@ WORKERS = 2
 
 WORK_S = 10.0
 """Seconds that a computation may take."""
+
+WARM_AFTER_S = 2.0
+"""Seconds after the start at which what a first computed forecast needs is loaded."""
 
 MOST_WAITING = 256
 """Computations that may wait; the next one is told to come again."""
@@ -74,6 +78,8 @@ class Service:
         default_factory=lambda: ThreadPoolExecutor(WORKERS, "closecast-work")
     )
     _waiting: int = 0
+    _cold: bool = False
+    _turn: threading.Lock = field(default_factory=threading.Lock)
 
     async def work(self, task: Callable[[], T]) -> T:
         """Compute something beside the event loop.
@@ -91,7 +97,8 @@ class Service:
             raise not_now("a free worker", 1)
         self._waiting += 1
         try:
-            running = asyncio.get_running_loop().run_in_executor(self._pool, task)
+            loop = asyncio.get_running_loop()
+            running = loop.run_in_executor(self._pool, self._in_turn, task)
             return await asyncio.wait_for(running, self.work_s)
         except TimeoutError as error:
             raise not_now(f"an answer within {self.work_s:g} s") from error
@@ -169,17 +176,38 @@ class Service:
             )
         return self.published
 
-    def warm(self) -> None:
-        """Load what a first computed forecast needs, before somebody waits for it.
+    def warm_up(self, after_s: float = WARM_AFTER_S) -> None:
+        """Load what a first computed forecast needs, a while after the start.
 
-        What is in memory then stays: the garbage collector need not look at it again.
+        Until then one task computes at a time: two threads that import parts of one
+        library for the first time can each see half of it.
+
+        Args:
+            after_s: Seconds from now; who asks before is answered first.
         """
-        serving = self.desk.serving()
-        symbol = next(iter(self.prices.content().symbols))
-        if serving is not None:
-            self.desk.forecast(serving, symbol)
+        self._cold = True
+        timer = threading.Timer(after_s, self._warm)
+        timer.daemon = True
+        timer.start()
+
+    def _warm(self) -> None:
+        # what is in memory then stays: the garbage collector need not look at it again
+        try:
+            with self._turn:
+                serving = self.desk.serving()
+                symbol = next(iter(self.prices.content().symbols))
+                if serving is not None:
+                    self.desk.forecast(serving, symbol)
+        finally:
+            self._cold = False
         gc.collect()
         gc.freeze()
+
+    def _in_turn(self, task: Callable[[], T]) -> T:
+        if not self._cold:
+            return task()
+        with self._turn:
+            return task()
 
     def close(self) -> None:
         """Let the threads go, and the ledger."""
