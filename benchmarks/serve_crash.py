@@ -40,7 +40,7 @@ from closecast.serving.shelf import Shelf
 POSTED = 60
 """Bars in a request for a computed forecast."""
 
-STARTED_S = 60.0
+STARTED_S = 300.0
 """Longest that a server is waited for."""
 
 COUNTED = (

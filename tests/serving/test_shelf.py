@@ -1,5 +1,7 @@
 """The shelf: what serves is what was put there, and why is never lost."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +10,8 @@ import pytest
 from closecast.errors import IntegrityError, ModelError, SettingError
 from closecast.market.bars import Bars
 from closecast.serving import shelf as shelf_module
+from closecast.serving.desk import Desk
+from closecast.serving.prices import PriceBook
 from closecast.serving.shelf import LOG, Shelf, load
 
 
@@ -236,3 +240,35 @@ def test_without_onnx_runtime_the_remedy_is_told(shelf: Shelf, monkeypatch):
 
     with pytest.raises(MissingExtraError, match="pip install onnxruntime"):
         load(shelf.current(), onnx=True)
+
+
+def test_a_version_forecasts_where_torch_is_not_installed(
+    shelf: Shelf, prices_file: Path
+):
+    """Its networks are run by our own engine: the import of torch is refused here."""
+    program = f"""
+import sys
+
+class NoTorch:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] == "torch":
+            raise ModuleNotFoundError("torch is not installed", name="torch")
+
+sys.meta_path.insert(0, NoTorch())
+from closecast.serving.desk import Desk
+from closecast.serving.prices import PriceBook
+from closecast.serving.shelf import Shelf
+
+desk = Desk(Shelf({str(shelf.path)!r}), PriceBook({str(prices_file)!r}))
+made = desk.forecast(desk.serving(), "AAPL")
+assert "torch" not in sys.modules
+print(made.forecast.quantiles.tobytes().hex())
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False
+    )
+
+    assert done.returncode == 0, done.stderr
+    own = Desk(shelf, PriceBook(str(prices_file)))
+    here = own.forecast(own.serving(), "AAPL").forecast
+    assert bytes.fromhex(done.stdout) == here.quantiles.tobytes()

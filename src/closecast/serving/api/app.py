@@ -24,14 +24,18 @@ from closecast.errors import (
     StoreError,
     WindowError,
 )
-from closecast.serving.api.guard import LOOPBACK, Guard
+from closecast.serving.api.guard import LOOPBACK, OPEN, Guard
 from closecast.serving.api.headers import Headers
 from closecast.serving.api.limits import BURST, RATE, Limiter, Sizes
 from closecast.serving.api.logs import Journal, Log
 from closecast.serving.api.problems import Problem, not_now
 from closecast.serving.api.routes import ROUTERS
 from closecast.serving.api.service import Service
+from closecast.serving.api.sessions import COOKIE
 from closecast.serving.api.shapes import ProblemShape
+
+REFUSALS = (400, 401, 403, 404, 408, 413, 414, 421, 422, 429, 503)
+"""How any address may refuse: by what is asked, by who asks, or for now."""
 
 THEIRS = (BarsError, WindowError, SettingError)
 """Errors that are about what was asked."""
@@ -91,16 +95,37 @@ def create_app(
                 "model": ProblemShape,
                 "content": {"application/problem+json": {}},
             }
-            for code in (401, 404, 422, 429, 503)
+            for code in REFUSALS
         },
     )
     app.state.service = service
+    app.openapi = lambda: with_schemes(FastAPI.openapi(app))  # type: ignore[method-assign]
     for router in ROUTERS:
         app.include_router(router)
     app.add_exception_handler(ClosecastError, _on_error)
     app.add_exception_handler(RequestValidationError, _on_invalid)
     app.add_exception_handler(HTTPException, _on_http)
     return app
+
+
+def with_schemes(schema: dict[str, Any]) -> dict[str, Any]:
+    """Write into a schema how a caller shows who it is; the guard asks for it.
+
+    Args:
+        schema: OpenAPI, changed in place.
+
+    Returns:
+        The same: a key or a browser's cookie for all that is not open to everybody.
+    """
+    schema["components"]["securitySchemes"] = {
+        "key": {"type": "http", "scheme": "bearer"},
+        "session": {"type": "apiKey", "in": "cookie", "name": COOKIE},
+    }
+    schema["security"] = [{"key": []}, {"session": []}]
+    for address in OPEN:
+        for operation in schema["paths"].get(address, {}).values():
+            operation["security"] = []
+    return schema
 
 
 @asynccontextmanager
@@ -141,6 +166,7 @@ async def _on_invalid(_: Request, error: Exception) -> Response:
 async def _on_http(_: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101  as it is registered
     detail = {
+        400: "Expected a body in JSON, got one that cannot be read. Mend it.",
         404: "Expected an address of this server, got another. See /v1/openapi.json.",
         405: "Expected a method that this address knows, got another. See Allow.",
     }.get(error.status_code, str(error.detail))
