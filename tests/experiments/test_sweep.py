@@ -184,6 +184,21 @@ def test_a_sweep_can_be_verified(done, home, bars, tmp_path):
     assert "luck[0].chance_of_luck: 0.01 for" in failed[1].detail
 
 
+def test_luck_is_not_asked_of_damaged_losses(done, home, tmp_path):
+    """Whatever bit flipped in them, verify names the file and goes on."""
+    assert done.luck
+    run = shutil.copytree(home / "run", tmp_path / "run")
+    table = run / "validation.parquet"
+    flipped = bytearray(table.read_bytes())
+    flipped[len(flipped) // 2] ^= 64
+    table.write_bytes(flipped)
+
+    failed = {one.name: one.detail for one in verify(run) if not one.passed}
+
+    assert set(failed) == {"files", "luck"}
+    assert "validation.parquet is not as it was written" in failed["luck"]
+
+
 def test_sums_that_a_kill_left_out_are_written(bars, tmp_path, monkeypatch):
     """Killed between the end of a sweep and its sums: the same command adds them."""
     given = {"seeds": 1, "out": tmp_path / "run", "index": tmp_path / "i", **QUICK}

@@ -129,16 +129,10 @@ def _read_board(folder: Path) -> dict[str, Any]:
 
 def _check_sums(folder: Path) -> Check:
     try:
-        lines = (folder / SUMS).read_text(encoding="utf-8").splitlines()
+        stated = _sums(folder)
     except (OSError, ValueError) as error:
         return Check("files", False, f"{SUMS} cannot be read: {error}")  # noqa: FBT003
-    stated = {
-        name: digest for digest, _, name in (one.partition("  ") for one in lines)
-    }
-    found = {
-        name: hashlib.sha256(path.read_bytes()).hexdigest()
-        for name, path in _files(folder).items()
-    }
+    found = {name: _sha256(path) for name, path in _files(folder).items()}
     wrong = [n for n in {**stated, **found} if stated.get(n) != found.get(n)]
     return Check(
         "files",
@@ -146,6 +140,22 @@ def _check_sums(folder: Path) -> Check:
         f"{len(stated)} files by SHA-256: {', '.join(wrong[:SHOWN]) or 'none'} "
         "changed, missing or new",
     )
+
+
+def _sums(folder: Path) -> dict[str, str]:
+    lines = (folder / SUMS).read_text(encoding="utf-8").splitlines()
+    return {name: digest for digest, _, name in (one.partition("  ") for one in lines)}
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _is_sealed(folder: Path, name: str) -> bool:
+    try:
+        return _sums(folder).get(name) == _sha256(folder / name)
+    except (OSError, ValueError):
+        return False
 
 
 def _check_models(folder: Path) -> Iterator[Check]:
@@ -197,6 +207,11 @@ def _overclaimed(board: Mapping[str, Any], again: Scoreboard) -> list[str]:
 def _check_luck(folder: Path, board: Mapping[str, Any]) -> Iterator[Check]:
     stated = board.get("luck")
     if not stated:
+        return
+    if not _is_sealed(folder, VALIDATION):
+        # damaged losses can be of any size: no test of luck is made for those
+        said = f"not made again: {VALIDATION} is not as it was written"
+        yield Check("luck", False, said)  # noqa: FBT003
         return
     try:
         again = ask_luck(

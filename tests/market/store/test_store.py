@@ -454,6 +454,26 @@ class TestFiles:
             with pytest.raises(StoreError, match="a whole file, got other bytes"):
                 Store(store.path).read()
 
+    @pytest.mark.parametrize("compacted", [False, True])
+    def test_a_flipped_bit_of_a_header_is_no_traceback(self, store, compacted):
+        """Refused in a sentence, or read as it was: a dictionary may be gone."""
+        store.append(BARS, source="test")
+        if compacted:
+            store.compact()
+        path, expected = store.files()[0], store.read()
+        whole = path.read_bytes()
+
+        refused = 0
+        for bit in range(400):
+            flipped = bytearray(whole)
+            flipped[bit // 8] ^= 1 << bit % 8
+            path.write_bytes(flipped)
+            try:
+                assert Store(store.path).read().fingerprint == expected.fingerprint
+            except StoreError:
+                refused += 1
+        assert refused > 300
+
     @pytest.mark.parametrize(
         ("statement", "found"),
         [

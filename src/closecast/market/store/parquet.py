@@ -347,7 +347,10 @@ def _read(
                 return nothing()
             # What is small is read faster by one thread.
             many = len(groups) > len(_FEW)
-            return _rows(file.read_row_groups(groups, use_threads=many), names)
+            table = file.read_row_groups(groups, use_threads=many)
+            # a damaged page can name symbols that its dictionary does not have
+            table.column("symbol").validate(full=True)
+            return _rows(table, names)
     except FileNotFoundError as error:  # Arrow's does not name the file
         raise FileNotFoundError(2, "no such file", str(path)) from error
     except (pa.ArrowException, OSError, ValueError) as error:
