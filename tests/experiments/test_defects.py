@@ -12,6 +12,7 @@ from closecast.experiments.defects import checkup_of, tell_refused
 from closecast.experiments.forecaster import Forecaster
 from closecast.market.bars import VOLUME
 from closecast.reports.checkup import page, section
+from closecast.reports.language import words_of
 from closecast.testing import random_walk
 from closecast.windows import WindowSpec, cutoffs_with_targets
 
@@ -75,16 +76,28 @@ def test_a_report_draws_the_worst_places():
     """One figure a place, the number of refused windows in words."""
     bars = split_at(split_at(random_walk(2, 260), 100), 180, ratio=100)
     record = checkup_of(bars, SPEC).to_dict()
-    text = section(record, 12)
+    text = section(record, 12, words_of("en"))
 
     assert text.count("<svg") == 2
     assert "28 of 492 windows touch a suspected defect" in text
     assert page(["a<b.csv"], record).count("a&lt;b.csv") == 1
 
 
+def test_a_korean_report_says_what_was_found_in_korean():
+    """The doctor's own sentences too: none is left marked as English."""
+    bars = split_at(split_at(random_walk(2, 260), 100), 180, ratio=100)
+    text = section(checkup_of(bars, SPEC).to_dict(), 12, words_of("ko"))
+
+    assert "윈도 492개 중 28개" in text
+    assert 'lang="en"' not in text
+    assert "W00: 20" in text
+    assert "부터" in text
+
+
 def test_a_report_of_sound_prices():
     """Nothing found is said in two sentences."""
-    text = section(checkup_of(random_walk(2, 260), SPEC).to_dict(), 12)
+    record = checkup_of(random_walk(2, 260), SPEC).to_dict()
+    text = section(record, 12, words_of("en"))
 
     assert "none was refused" in text
     assert "<svg" not in text

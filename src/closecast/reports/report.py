@@ -82,8 +82,9 @@ def write_report(
         SettingError: There is no such language.
     """
     path = out or folder / "report.html"
-    drawn = draw_folds_of(folder, words_of(language))
-    page = render(load_story(folder), drawn, section_of(folder), language=language)
+    words = words_of(language)
+    drawn, checked = draw_folds_of(folder, words), section_of(folder, words)
+    page = render(load_story(folder), drawn, checked, language=language)
     path.parent.mkdir(parents=True, exist_ok=True)
     write_durably(path, page.encode())
     return path
