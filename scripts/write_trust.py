@@ -72,6 +72,16 @@ def daily_crash(r: dict[str, Any]) -> str:
     )
 
 
+def serve_crash(r: dict[str, Any]) -> str:
+    """Say what came of killed servers."""
+    return (
+        f"{r['killed']} kills, {r['of them while it started']} of them while it "
+        f"started; {r['answered']:,} answers and {r['other answers']} of another kind; "
+        f"of {r['forecasts']} forecasts {r['lost']} lost, {r['twice']} twice; "
+        f"{r['wrong']} broken links of the ledger"
+    )
+
+
 def model_kills(r: dict[str, Any]) -> str:
     """Say what came of saved models."""
     new, over = r["new folder"], r["over another"]
@@ -207,6 +217,9 @@ TRIALS = (
     Trial(what="kill -9 of the daily job and its ledger", result="daily_crash",
           command=RUN.format("daily_crash") + " --kills 300", takes="10 min",
           told=daily_crash),
+    Trial(what="kill -9 of the server while it is asked", result="serve_crash",
+          command=RUN.format("serve_crash") + " --kills 300", takes="25 min",
+          told=serve_crash),
     Trial(what="kill -9 while a model is saved", result="model_kills",
           command=RUN.format("model_kills"), takes="3 min", told=model_kills),
     Trial(what="each write, flush, rename and making of a file fails (EIO, ENOSPC)",
