@@ -83,6 +83,7 @@ trust: $(VENV)/.installed-test
 	$(MEASURE)/model_kills.py --out $(RESULTS)/model_kills.json
 	$(MEASURE)/store_crash.py --out $(RESULTS)/store_crash.json
 	$(MEASURE)/daily_crash.py --kills 300 --out $(RESULTS)/daily_crash.json
+	$(MEASURE)/serve_crash.py --kills 300 --out $(RESULTS)/serve_crash.json
 	$(MEASURE)/sweep_kills.py --kills 300 --out $(RESULTS)/sweep_kills.json
 	$(MEASURE)/bit_flips.py --out $(RESULTS)/bit_flips.json
 	$(MEASURE)/faults.py --out $(RESULTS)/faults.json
