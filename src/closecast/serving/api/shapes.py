@@ -272,6 +272,9 @@ class Member(Shape):
     epochs: int | None
     train_crps: float | None
     validation_crps: float | None
+    fold: int | None = Field(
+        default=None, description="Its fold, from 1 for the oldest; none where one is."
+    )
 
 
 class Combination(Shape):
