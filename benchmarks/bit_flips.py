@@ -36,7 +36,7 @@ from pathlib import Path
 os.environ["OPENBLAS_NUM_THREADS"] = "1"
 
 import numpy as np
-from machine import machine
+from machine import publish
 
 from closecast.engine.fleet import TrainingState
 from closecast.errors import ClosecastError
@@ -344,10 +344,7 @@ def main() -> None:
             print(name, json.dumps(found[name]), file=sys.stderr, flush=True)
     if arguments.only and arguments.out and arguments.out.exists():
         found = json.loads(arguments.out.read_text())["artefacts"] | found
-    text = json.dumps({"machine": machine(), "artefacts": found}, indent=2)
-    print(text)
-    if arguments.out:
-        arguments.out.write_text(text + "\n")
+    publish({"artefacts": found}, arguments.out)
 
 
 if __name__ == "__main__":

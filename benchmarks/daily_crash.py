@@ -28,7 +28,7 @@ from typing import TextIO
 import alembic.command
 import numpy as np
 import pyarrow.parquet
-from machine import machine
+from machine import publish
 from processes import forked
 
 import closecast
@@ -187,10 +187,7 @@ def main() -> None:
         names = ("killed", "ended before", "failed", "unreadable", "wrong")
         found = {name: bench.counts[name] for name in names}
         found |= bench.lost_and_twice(days)
-    text = json.dumps({"machine": machine(), **found}, indent=2)
-    print(text)
-    if arguments.out:
-        arguments.out.write_text(text + "\n")
+    publish(found, arguments.out)
 
 
 if __name__ == "__main__":

@@ -13,7 +13,6 @@ Some two minutes on one core.
 
 import argparse
 import hashlib
-import json
 import os
 import random
 import subprocess
@@ -109,13 +108,10 @@ def main() -> None:
     if arguments.train:
         print(train([int(one) for one in arguments.train.split(",")]))
         return
-    from machine import machine
+    from machine import publish
 
     found = measure(arguments.times, arguments.seed)
-    text = json.dumps({"machine": machine(), **found}, indent=2)
-    print(text)
-    if arguments.out:
-        arguments.out.write_text(text + "\n")
+    publish(found, arguments.out)
 
 
 if __name__ == "__main__":

@@ -447,7 +447,7 @@ def main() -> None:
     if LIBRARY not in os.environ:
         with tempfile.TemporaryDirectory() as place:
             under_the_library(Path(place))
-    from machine import machine
+    from machine import publish
 
     for module in LOADED:
         importlib.import_module(module)
@@ -458,10 +458,7 @@ def main() -> None:
             print(name, json.dumps(found[name]), file=sys.stderr, flush=True)
     if arguments.only and arguments.out and arguments.out.exists():
         found = json.loads(arguments.out.read_text())["deeds"] | found
-    text = json.dumps({"machine": machine(), "deeds": found}, indent=2)
-    print(text)
-    if arguments.out:
-        arguments.out.write_text(text + "\n")
+    publish({"deeds": found}, arguments.out)
 
 
 if __name__ == "__main__":

@@ -26,7 +26,7 @@ from pathlib import Path
 import numpy as np
 from fastapi import FastAPI
 from httpx2 import Response
-from machine import machine
+from machine import publish
 from starlette.testclient import TestClient
 
 from closecast.experiments.forecaster import Forecaster
@@ -304,10 +304,7 @@ def main() -> None:
     logging.disable(logging.CRITICAL)
     with tempfile.TemporaryDirectory() as folder:
         found = attack(arguments.requests, arguments.seed, Path(folder))
-    text = json.dumps({"machine": machine(), **found}, indent=2)
-    print(text)
-    if arguments.out:
-        arguments.out.write_text(text + "\n")
+    publish(found, arguments.out)
 
 
 if __name__ == "__main__":

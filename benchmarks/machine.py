@@ -1,8 +1,10 @@
 """Where a figure comes from: machine, versions and commit, to stand beside it."""
 
+import json
 import os
 import platform
 import subprocess
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -31,3 +33,11 @@ def machine() -> dict[str, str | int | None]:
         "commit": commit.stdout.strip(),
         "date": datetime.now(UTC).date().isoformat(),
     }
+
+
+def publish(found: Mapping[str, object], out: Path | None) -> None:
+    """Say what was found beside the machine, and write it where it is asked for."""
+    text = json.dumps({"machine": machine(), **found}, indent=2)
+    print(text)
+    if out:
+        out.write_text(text + "\n")

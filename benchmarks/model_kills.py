@@ -12,7 +12,6 @@ folder speak as neither.
 """
 
 import argparse
-import json
 import os
 import random
 import shutil
@@ -28,7 +27,7 @@ from pathlib import Path
 os.environ["OPENBLAS_NUM_THREADS"] = "1"  # no thread may live where a process forks
 
 import safetensors.numpy
-from machine import machine
+from machine import publish
 
 from closecast.errors import ModelError
 from closecast.experiments.forecaster import Forecaster
@@ -148,10 +147,7 @@ def main() -> None:
             name: measure(arguments.kills, arguments.seed, home, over=over)
             for name, over in (("new folder", False), ("over another", True))
         }
-    text = json.dumps({"machine": machine(), **found}, indent=2)
-    print(text)
-    if arguments.out:
-        arguments.out.write_text(text + "\n")
+    publish(found, arguments.out)
 
 
 if __name__ == "__main__":

@@ -29,7 +29,7 @@ from collections import Counter
 from pathlib import Path
 
 import numpy as np
-from machine import machine
+from machine import publish
 
 from closecast.errors import ClosecastError
 from closecast.experiments.forecaster import Forecaster
@@ -180,10 +180,7 @@ def main() -> None:
     np.seterr(all="ignore")
     with tempfile.TemporaryDirectory() as home:
         found = run(arguments.folders, arguments.seed, Path(home))
-    text = json.dumps({"machine": machine(), **found}, indent=2)
-    print(text)
-    if arguments.out:
-        arguments.out.write_text(text + "\n")
+    publish(found, arguments.out)
 
 
 if __name__ == "__main__":

@@ -29,7 +29,7 @@ from pathlib import Path
 
 import httpx
 from daily_crash import FIRST_DAY, SYMBOLS, Bench
-from machine import machine
+from machine import publish
 from processes import forked
 
 from closecast.market.bars import COLUMNS
@@ -221,10 +221,7 @@ def main() -> None:
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         found = torture(arguments.kills, arguments.seed, Path(folder))
-    text = json.dumps({"machine": machine(), **found}, indent=2)
-    print(text)
-    if arguments.out:
-        arguments.out.write_text(text + "\n")
+    publish(found, arguments.out)
 
 
 if __name__ == "__main__":

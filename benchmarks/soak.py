@@ -13,7 +13,6 @@ sixth of the time stand side by side.
 
 import argparse
 import asyncio
-import json
 import os
 import tempfile
 import threading
@@ -21,7 +20,7 @@ from collections import Counter
 from pathlib import Path
 
 import numpy as np
-from machine import machine
+from machine import publish
 from serving_load import Measured, load, memory_mb, prepare, requests_of, server
 
 from closecast.serving.api.keys import KeyRing
@@ -134,10 +133,7 @@ def main() -> None:
     rates = {"stored": arguments.stored, "computed": arguments.computed}
     with tempfile.TemporaryDirectory() as home:
         found = soak(arguments.minutes, rates, Path(home))
-    text = json.dumps({"machine": machine(), **found}, indent=2)
-    print(text)
-    if arguments.out:
-        arguments.out.write_text(text + "\n")
+    publish(found, arguments.out)
 
 
 if __name__ == "__main__":

@@ -25,7 +25,7 @@ from typing import Any, TextIO
 import filelock
 import numpy as np
 import pyarrow.parquet
-from machine import machine
+from machine import publish
 from processes import forked
 
 from closecast.market.bars import Bars, from_columns
@@ -246,10 +246,7 @@ def main() -> None:
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(dir=arguments.folder) as folder:
         found = torture(arguments.kills, arguments.seed, Path(folder))
-    text = json.dumps({"machine": machine(), **found}, indent=2)
-    print(text)
-    if arguments.out:
-        arguments.out.write_text(text + "\n")
+    publish(found, arguments.out)
 
 
 if __name__ == "__main__":

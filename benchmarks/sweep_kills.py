@@ -8,7 +8,6 @@ every file of its run is compared with an uninterrupted run's, and the count of 
 """
 
 import argparse
-import json
 import os
 import random
 import shutil
@@ -19,7 +18,7 @@ from pathlib import Path
 
 os.environ["OPENBLAS_NUM_THREADS"] = "1"  # no thread may live where a process forks
 
-from machine import machine
+from machine import publish
 from processes import forked
 
 from closecast.experiments.index import Index
@@ -112,10 +111,7 @@ def main() -> None:
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         found = measure(arguments.kills, arguments.seed, Path(folder))
-    text = json.dumps({"machine": machine(), **found}, indent=2)
-    print(text)
-    if arguments.out:
-        arguments.out.write_text(text + "\n")
+    publish(found, arguments.out)
 
 
 if __name__ == "__main__":

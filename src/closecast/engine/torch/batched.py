@@ -227,9 +227,9 @@ class BatchedTrainee:
     def state(self) -> dict[str, np.ndarray]:
         """Give a copy of all that it needs to go on from here."""
         rows, row = self.together.rows, self._row
-        arrays = {name: tensor[row].cpu().numpy() for name, tensor in rows.items()}
-        arrays = {name: array.copy() for name, array in arrays.items()}
-        return arrays | {"chance": self.together.chances[row].get_state().numpy()}
+        chance = self.together.chances[row].get_state()
+        tensors = {name: tensor[row].cpu() for name, tensor in rows.items()}
+        return {n: t.numpy().copy() for n, t in {**tensors, "chance": chance}.items()}
 
     def restore(self, state: Mapping[str, np.ndarray]) -> None:
         """Go on from where ``state`` was taken."""
