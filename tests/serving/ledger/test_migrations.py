@@ -3,6 +3,7 @@
 import sqlite3
 from contextlib import closing
 
+import numpy as np
 import pytest
 import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
@@ -11,7 +12,9 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
 from closecast.errors import LedgerError
+from closecast.evaluation.conformal import MEDIAN, Promise
 from closecast.serving.ledger import Ledger
+from closecast.serving.ledger.adaptation import keep_promise
 from closecast.serving.ledger.database import MIGRATIONS
 from closecast.serving.ledger.migrations import SCHEMA
 from closecast.serving.ledger.tables import metadata
@@ -39,6 +42,25 @@ def test_opening_again_keeps_identity_and_rows(ledger: Ledger, place, market):
 
     with Ledger.open(place) as again:
         assert again.head == ledger.head
+
+
+def test_an_older_ledger_is_sealed_when_it_is_opened(ledger: Ledger, place, market):
+    """Scores of before get the hashes that they would have got, and are counted."""
+    market.run(ledger, range(-3, 0))
+    with ledger.database.writing() as connection:
+        promise = Promise(coverage=np.full((5, MEDIAN), 0.5))
+        keep_promise(connection, "a" * 64, promise, market.evening(-1))
+    before = [past.scores for past in ledger.entries()]
+    with ledger.database.writing() as connection:
+        for table in ("scores", "replaced_scores", "promises"):
+            connection.execute(sa.text(f"ALTER TABLE {table} DROP COLUMN hash"))
+        connection.execute(sa.text("DROP TABLE tallies"))
+        connection.execute(sa.text("UPDATE alembic_version SET version_num = '0002'"))
+
+    with Ledger.open(place, receipts=ledger.receipts) as again:
+        assert [past.scores for past in again.entries()] == before
+        assert again.verify() == ()
+        assert again.score(market.bars, market.evening(-1)).corrected == 0
 
 
 def test_a_newer_ledger_is_refused(tmp_path):

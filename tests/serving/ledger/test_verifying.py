@@ -2,14 +2,24 @@
 
 import re
 import sqlite3
+import struct
+from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
+from itertools import product
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import sqlalchemy as sa
 
 from closecast.errors import LedgerError
+from closecast.evaluation.conformal import MEDIAN, Promise
 from closecast.serving.ledger import Head, Ledger
+from closecast.serving.ledger.adaptation import keep_promise, newest_promise
 from closecast.serving.ledger.receipts import read_receipts
+from closecast.serving.ledger.rows import score_of
+from closecast.serving.ledger.seals import score_hash
 
 
 def tamper(ledger: Ledger, *statements: str) -> None:
@@ -70,6 +80,19 @@ def test_the_database_refuses_changes(filled: Ledger, verb: str):
          r"^Score of row 1, step 1, is"),
         ("UPDATE scores SET pit = pit / 2 WHERE step = 1", r"^PIT of row 1, step 1"),
         ("UPDATE scores SET in_80 = NOT in_80", r"^Hits of row 1, step 1, are not"),
+        ("UPDATE scores SET crps = crps * (1 + 1e-12) WHERE step = 1",
+         r"^Score of row 1, step 1, was changed: its hash is another one"),
+        ("UPDATE scores SET date = '2013-02-01' WHERE step = 2",
+         r"^Score of row 1, step 2, was changed"),
+        ("UPDATE scores SET factor = factor * 2", r"^Score of row 1, step 1, was ch"),
+        ("UPDATE scores SET scale = scale * 2", r"^Score of row 1, step 1, was chang"),
+        ("UPDATE scores SET scored_at = '2013-02-27T22:00:01Z' WHERE number = 2",
+         r"^Score of row 2, step 1, was changed"),
+        ("UPDATE scores SET step = 6 WHERE number = 1 AND step = 1",
+         r"^Row 1 has a score of a step that it does not forecast"),
+        ("DELETE FROM scores WHERE number = 1 AND step = 1",
+         r"^Rows of scores are missing, added or changed: 18 were counted in, 17 are"),
+        ("DELETE FROM tallies", r"^Rows of scores are missing, .*: 0 were counted in"),
     ],
 )  # fmt: skip
 def test_tampering_is_seen(filled: Ledger, statement: str, found: str):
@@ -97,7 +120,7 @@ def test_reordered_rows_are_seen(filled: Ledger):
 def test_a_chain_that_was_made_anew_is_seen_by_a_receipt(filled: Ledger, market):
     """Whoever rewrites all hashes cannot rewrite the receipts of others."""
     kept = list(read_receipts(filled.receipts))
-    tamper(filled, "DELETE FROM scores", "DELETE FROM forecasts")
+    tamper(filled, "DELETE FROM scores", "DELETE FROM forecasts", "DELETE FROM tallies")
     filled.receipts.unlink()
     market.run(filled, range(-4, 0))
 
@@ -157,3 +180,92 @@ def test_a_flipped_byte_of_the_receipts_is_refused(filled: Ledger, flipped: int)
 
     with pytest.raises(LedgerError, match="a receipt a line"):
         filled.verify()
+
+
+def flips_of(value: object) -> Iterator[object]:
+    """Give every value that differs from a stored one by a bit."""
+    if isinstance(value, str):
+        for place, bit in product(range(len(value)), range(7)):
+            other = chr(ord(value[place]) ^ 1 << bit)
+            yield value[:place] + other + value[place + 1 :]
+    elif isinstance(value, float):
+        (number,) = struct.unpack("<Q", struct.pack("<d", value))
+        for bit in range(64):
+            yield struct.unpack("<d", struct.pack("<Q", number ^ 1 << bit))[0]
+    else:
+        for bit in range(1 if isinstance(value, bool) else 32):
+            yield type(value)(int(value) ^ 1 << bit)
+
+
+def is_found(row: dict[str, object], forecast_hash: str) -> bool:
+    """Say whether a row is no row, or says another hash than its own."""
+    try:
+        score = score_of(SimpleNamespace(**row))
+    except ValueError:
+        return True
+    return score.hash != score_hash(score, forecast_hash)
+
+
+def test_every_bit_of_a_score_is_held_by_its_hash(filled: Ledger):
+    """Also the low bits of a figure, its date, its volatility and the hash itself."""
+    with filled.database.reading() as connection:
+        query = "SELECT * FROM scores WHERE number = 1 AND step = 1"
+        row = dict(connection.execute(sa.text(query)).mappings().one())
+    row |= {name: bool(row[name]) for name in ("in_50", "in_80", "in_95")}
+    forecast_hash = next(filled.entries()).entry.hash
+
+    flipped = [
+        row | {name: other} for name, value in row.items() for other in flips_of(value)
+    ]
+
+    assert not is_found(row, forecast_hash)
+    assert len(flipped) > 1_300
+    assert [one for one in flipped if not is_found(one, forecast_hash)] == []
+
+
+def test_a_replaced_score_is_held_too(filled: Ledger, market):
+    """What was said before a correction stays as it was said."""
+    values = market.bars.values.copy()
+    values[market.bars.dates == market.dates[-1], :4] *= 1.01
+    other = replace(market.bars, values=values)
+    assert filled.score(other, market.evening(-1)).corrected
+    assert filled.verify() == ()
+
+    tamper(filled, "UPDATE replaced_scores SET replaced_at = '2030-01-01T00:00:00Z'")
+
+    assert re.search(
+        r"^The replaced score of row \d+, step \d, was changed", filled.verify()[0]
+    )
+
+
+def test_a_promise_is_held_and_not_used_when_changed(filled: Ledger, market):
+    """Intervals of tomorrow hang on it."""
+    promise = Promise(coverage=np.full((5, MEDIAN), 0.5))
+    with filled.database.writing() as connection:
+        keep_promise(connection, "a" * 64, promise, market.evening(-1))
+    assert filled.verify() == ()
+
+    tamper(filled, "UPDATE promises SET horizon = 4")
+
+    assert filled.verify() == ("Promise 1 was changed: its hash is another one.",)
+    with (
+        pytest.raises(LedgerError, match="a promise as it was written"),
+        filled.database.reading() as connection,
+    ):
+        newest_promise(connection, "a" * 64)
+
+
+def test_an_index_that_names_other_rows_is_seen(tmp_path, market):
+    """SQLite looks through its own file."""
+    place = tmp_path / "ledger.sqlite"
+    with Ledger.open(place) as ledger:
+        market.run(ledger, range(-2, 0))
+    with closing(sqlite3.connect(place)) as connection, connection:
+        connection.execute("PRAGMA writable_schema = ON")
+        connection.execute(
+            "UPDATE sqlite_schema SET sql = replace(sql, '(cutoff)', '(as_of)') "
+            "WHERE type = 'index' AND name = 'forecasts_by_cutoff'"
+        )
+
+    with Ledger.open(place) as ledger:
+        assert any("SQLite finds the file damaged" in one for one in ledger.verify())

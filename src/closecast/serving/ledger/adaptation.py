@@ -15,9 +15,11 @@ import numpy as np
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
+from closecast.errors import LedgerError
 from closecast.evaluation.conformal import MEDIAN, Promise, missed
 from closecast.serving.ledger.chain import Entry, forecast_of, written
 from closecast.serving.ledger.rows import entry_of
+from closecast.serving.ledger.seals import promise_hash
 from closecast.serving.ledger.tables import (
     forecasts,
     promise_windows,
@@ -38,18 +40,24 @@ def newest_promise(connection: Connection, model_hash: str) -> Promise | None:
 
     Returns:
         The promise; None where none was made for this model.
+
+    Raises:
+        LedgerError: It is not as it was written.
     """
     own = promises.c
-    row = connection.execute(
-        sa.select(own.horizon, own.coverage)
-        .where(own.model_hash == model_hash)
-        .order_by(own.id.desc())
-        .limit(1)
-    ).first()
-    if row is None:
+    query = sa.select(promises).where(own.model_hash == model_hash)
+    found = connection.execute(query.order_by(own.id.desc()).limit(1))
+    first = found.mappings().first()
+    if first is None:
         return None
-    values = np.frombuffer(bytes(row.coverage), "<f8").astype(np.float64)
-    return Promise(coverage=values.reshape(row.horizon, MEDIAN))
+    row = dict(first)
+    if row["hash"] != promise_hash(row):
+        raise LedgerError(
+            f"Expected a promise as it was written, got another one (promise "
+            f"{row['id']}). Restore the ledger from a copy."
+        )
+    values = np.frombuffer(bytes(row["coverage"]), "<f8").astype(np.float64)
+    return Promise(coverage=values.reshape(row["horizon"], MEDIAN))
 
 
 def keep_promise(
@@ -76,7 +84,7 @@ def keep_promise(
         "coverage": promise.coverage.astype("<f8").tobytes(),
         "as_of": written(now),
     }
-    connection.execute(promises.insert(), [row])
+    connection.execute(promises.insert(), [row | {"hash": promise_hash(row)}])
     return number
 
 

@@ -59,17 +59,9 @@ class Database:
 
         Raises:
             LedgerError: The database does not answer, or what it holds is no row.
-        """  # noqa: DOC501  a ClosecastError is passed on
-        try:
-            with self._told(), self.engine.begin() as connection:
-                yield connection
-        except ClosecastError:
-            raise
-        except ValueError as error:  # no date, no UTF-8: the file was damaged
-            raise LedgerError(
-                f"Expected rows as they were written, got {error} ({self.name}). "
-                "Restore the ledger from a copy."
-            ) from error
+        """
+        with self._told(), self.engine.begin() as connection:
+            yield connection
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
@@ -79,7 +71,7 @@ class Database:
             A connection, in a transaction.
 
         Raises:
-            LedgerError: The database does not answer.
+            LedgerError: The database does not answer, or what it holds is no row.
         """
         engine = self.engine.execution_options(writes=True)
         with self._told(), engine.begin() as connection:
@@ -87,6 +79,23 @@ class Database:
                 lock = sa.func.pg_advisory_xact_lock(WRITERS_LOCK)
                 connection.execute(sa.select(lock))
             yield connection
+
+    def broken_pages(self, connection: Connection) -> Iterator[str]:
+        """Have the database look through its own file.
+
+        Args:
+            connection: A connection of it.
+
+        Yields:
+            A sentence for each thing that SQLite finds; a server looks after its own.
+        """
+        if self.file is None:
+            return
+        for finding in connection.exec_driver_sql(
+            "PRAGMA integrity_check(5)"
+        ).scalars():
+            if finding != "ok":
+                yield f"SQLite finds the file damaged: {finding}."
 
     def close(self) -> None:
         """Close all connections."""
@@ -96,6 +105,13 @@ class Database:
     def _told(self) -> Iterator[None]:
         try:
             yield
+        except ClosecastError:
+            raise
+        except ValueError as error:  # no date, no UTF-8: the file was damaged
+            raise LedgerError(
+                f"Expected rows as they were written, got {error} ({self.name}). "
+                "Restore the ledger from a copy."
+            ) from error
         except SQLAlchemyError as error:
             reason = str(getattr(error, "orig", None) or error).splitlines()[0]
             away = self.file is None and _is_away(error)

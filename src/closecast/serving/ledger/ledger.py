@@ -25,9 +25,16 @@ from closecast.serving.ledger.database import Database, connect
 from closecast.serving.ledger.monitors import Monitor, monitors_of
 from closecast.serving.ledger.publication import Publication
 from closecast.serving.ledger.receipts import append_receipt, read_receipts
+from closecast.serving.ledger.seals import (
+    keep_tally,
+    made_tally,
+    score_hash,
+    stated_tally,
+)
 from closecast.serving.ledger.tables import (
     forecasts,
     ledgers,
+    promises,
     replaced_scores,
     scores,
 )
@@ -40,7 +47,10 @@ from closecast.serving.ledger.truth import (
 )
 from closecast.serving.ledger.verifying import (
     broken_links,
+    broken_promises,
+    broken_replaced,
     broken_scores,
+    broken_tally,
     missing_rows,
 )
 
@@ -475,7 +485,33 @@ class Ledger:
             head = _head(connection)
         links = broken_links((past.entry for past in self.entries(after)), start)
         missing = missing_rows(recent, head, found)
-        return (*links, *missing, *broken_scores(self.entries(after)))
+        whole = () if after else self._broken_beside()
+        return (*links, *missing, *broken_scores(self.entries(after)), *whole)
+
+    def _broken_beside(self) -> tuple[str, ...]:
+        # what is wrong with all that no forecast leads to
+        replaced = sa.select(
+            *replaced_scores.c, forecasts.c.hash.label("forecast_hash")
+        ).join(forecasts, forecasts.c.number == replaced_scores.c.number)
+        with self.database.reading() as connection:
+            promised = [
+                dict(row) for row in connection.execute(sa.select(promises)).mappings()
+            ]
+            tallies = [
+                sentence
+                for table in (scores, replaced_scores)
+                for sentence in broken_tally(
+                    table.name,
+                    stated_tally(connection, table),
+                    made_tally(connection, table),
+                )
+            ]
+            return (
+                *self.database.broken_pages(connection),
+                *broken_replaced(connection.execute(replaced)),
+                *broken_promises(promised),
+                *tallies,
+            )
 
     def _table(self, *, symbol: str | None, late: bool) -> Table:
         own = forecasts.c
@@ -679,7 +715,11 @@ def _score(
         for scored in _scores(connection, [entry.number for entry in entries]).values()
         for score in scored
     }
-    found = scores_of(entries, outcome, now, bars.fingerprint)
+    hashes = {entry.number: entry.hash for entry in entries}
+    found = [
+        replace(one, hash=score_hash(one, hashes[one.number]))
+        for one in scores_of(entries, outcome, now, bars.fingerprint)
+    ]
     fresh = [one for one in found if (one.number, one.step) not in known]
     moved = [
         one
@@ -687,10 +727,13 @@ def _score(
         if (one.number, one.step) in known
         and abs(one.truth - known[one.number, one.step].truth) > SAME_RETURN
     ]
-    for one in moved:
-        _replace(connection, known[one.number, one.step], one, now)
+    old = [known[one.number, one.step] for one in moved]
+    for before, after in zip(old, moved, strict=True):
+        _replace(connection, before, after, hashes[after.number], now)
     if fresh:
         connection.execute(scores.insert(), [rows.score_row_of(one) for one in fresh])
+    tally = stated_tally(connection, scores).plus((one.hash for one in old), sign=-1)
+    keep_tally(connection, scores, tally.plus(one.hash for one in fresh + moved))
     held_back = int(outcome.held_back.sum())
     waiting = outcome.truth.size - len(found) - held_back
     return Matured(
@@ -698,9 +741,20 @@ def _score(
     )
 
 
-def _replace(connection: Connection, old: Score, new: Score, now: dt.datetime) -> None:
-    kept = rows.score_row_of(old) | {"replaced_at": chain.written(now)}
+def _replace(
+    connection: Connection,
+    old: Score,
+    new: Score,
+    forecast_hash: str,
+    now: dt.datetime,
+) -> None:
+    kept = rows.score_row_of(old) | {
+        "replaced_at": chain.written(now),
+        "hash": score_hash(old, forecast_hash, now),
+    }
     connection.execute(replaced_scores.insert(), [kept])
+    tally = stated_tally(connection, replaced_scores).plus([kept["hash"]])
+    keep_tally(connection, replaced_scores, tally)
     own = scores.c
     connection.execute(
         scores.update()

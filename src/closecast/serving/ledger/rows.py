@@ -82,5 +82,18 @@ def scores_by_number(rows: Iterable[Any]) -> dict[int, tuple[Score, ...]]:
 
 
 def moment_of(text: str) -> dt.datetime:
-    """Read a moment as the ledger writes it."""
-    return dt.datetime.fromisoformat(text)
+    """Read a moment as the ledger writes it.
+
+    Args:
+        text: The moment.
+
+    Returns:
+        The same, in UTC.
+
+    Raises:
+        ValueError: It is written otherwise.
+    """
+    moment = dt.datetime.fromisoformat(text)
+    if written(moment) != text:
+        raise ValueError(f"the moment {text!r}")
+    return moment

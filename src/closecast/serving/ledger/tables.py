@@ -66,6 +66,7 @@ _SCORE = (
     ("in_95", Boolean),
     ("scored_at", MOMENT),
     ("data_hash", HASH),
+    ("hash", HASH),
 )
 
 scores = Table(
@@ -85,6 +86,14 @@ replaced_scores = Table(
     *(Column(name, kind, nullable=False) for name, kind in _SCORE),
 )
 
+tallies = Table(
+    "tallies",
+    metadata,
+    Column("name", String(20), primary_key=True),
+    Column("rows", NUMBER, nullable=False),
+    Column("sum", HASH, nullable=False),
+)
+
 promises = Table(
     "promises",
     metadata,
@@ -93,6 +102,7 @@ promises = Table(
     Column("horizon", Integer, nullable=False),
     Column("coverage", LargeBinary, nullable=False),
     Column("as_of", MOMENT, nullable=False),
+    Column("hash", HASH, nullable=False),
 )
 
 promise_windows = Table(

@@ -47,6 +47,7 @@ class Score:
         in_95: Whether the central 95 % interval held it.
         scored_at: When, UTC.
         data_hash: Fingerprint of the bars that held the truth.
+        hash: Hash of this row, chained to the forecast's; "" before it is stored.
     """
 
     number: int
@@ -62,6 +63,7 @@ class Score:
     in_95: bool
     scored_at: dt.datetime
     data_hash: str
+    hash: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

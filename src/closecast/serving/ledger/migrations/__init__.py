@@ -4,5 +4,5 @@ A ledger is brought to the newest version when it is opened for writing, inside 
 transaction and under the writers' lock. A newer one than this code knows is refused.
 """
 
-SCHEMA = "0002"
+SCHEMA = "0003"
 """The newest version; the last file in ``versions`` has this revision."""
