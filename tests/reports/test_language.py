@@ -156,6 +156,15 @@ def test_names_of_models_in_sentences_are_the_readers() -> None:
     assert "-0.37% [-0.91%, +0.11%], p = 0.24" in said
 
 
+def test_a_verdict_is_said_clause_by_clause() -> None:
+    """Each clause in its language; one without words there stays as it was."""
+    verdict = "No evidence of skill in the mean; the intervals hold. Sell all."
+    assert words_of("en").verdict(verdict) == verdict
+    assert words_of("ko").verdict(verdict) == (
+        "평균 예측에 실력이 있다는 증거 없음, 구간은 지켜짐. Sell all."
+    )
+
+
 def test_one_and_many_and_days() -> None:
     """A count of one has its own text; days are written as the language does."""
     english, korean = words_of("en"), words_of("ko")

@@ -91,7 +91,7 @@ class Picture:
 
 
 def canvas(
-    rows: int = 1, columns: int = 1, *, width: float = 5.5, height: float = 2.8
+    rows: int = 1, columns: int = 1, *, width: float = 4.7, height: float = 2.8
 ) -> tuple[Figure, Any]:
     """Open a figure in the lab's style, as ``plt.subplots`` does.
 

@@ -113,6 +113,20 @@ class Words:
             return escape(here)
         return Markup('<span lang="en">{}</span>').format(text)
 
+    def verdict(self, verdict: str) -> str:
+        """Say a verdict, clause by clause.
+
+        Args:
+            verdict: The verdict, in English.
+
+        Returns:
+            It in this language; a clause that the catalogue has no words for stays.
+        """
+        clauses = clauses_of(verdict)
+        if self.language != ENGLISH:
+            clauses = [self.translated(clause) or clause.strip() for clause in clauses]
+        return " ".join(clause.strip() for clause in clauses)
+
     def translated(self, text: str) -> str | None:
         """Translate what another room said in English.
 
@@ -137,6 +151,18 @@ class Words:
 
 
 @cache
+def clauses_of(verdict: str) -> list[str]:
+    """Part a verdict where it takes breath.
+
+    Args:
+        verdict: The verdict.
+
+    Returns:
+        Its clauses, each with its own signs and spaces.
+    """
+    return re.split(r"(?:(?<=[;.])|(?<=corrected for that:))(?=\s)", verdict)
+
+
 def words_of(language: str) -> Words:
     """Load the catalogue of a language.
 

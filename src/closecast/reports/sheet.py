@@ -20,7 +20,7 @@ from closecast.reports.figures import (
     draw_fan,
     draw_learning,
 )
-from closecast.reports.language import Words
+from closecast.reports.language import Words, clauses_of
 from closecast.reports.numbers import number, p_value, percent, signed, span
 from closecast.reports.panels import (
     TOLERANCE,
@@ -133,18 +133,6 @@ def tone_of(verdict: str, *, leak: bool = False) -> str:
     if leak or "suspicious" in said:
         return "alarm"
     return "skill" if re.search(r"(?<!no )\bevidence of skill", said) else "neutral"
-
-
-def clauses_of(verdict: str) -> list[str]:
-    """Part a verdict where it takes breath.
-
-    Args:
-        verdict: The verdict.
-
-    Returns:
-        Its clauses, each with its own signs and spaces.
-    """
-    return re.split(r"(?:(?<=[;.])|(?<=corrected for that:))(?=\s)", verdict)
 
 
 Line = tuple[str, str, str]

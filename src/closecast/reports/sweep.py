@@ -36,9 +36,9 @@ from closecast.reports.figures import (
     WARM,
     Picture,
 )
-from closecast.reports.language import ENGLISH, Words, words_of
+from closecast.reports.language import ENGLISH, Words, clauses_of, words_of
 from closecast.reports.report import environment
-from closecast.reports.sheet import clauses_of, tone_of
+from closecast.reports.sheet import tone_of
 from closecast.training.checkpoint import METRICS
 
 TEMPLATE = "sweep.html.j2"
