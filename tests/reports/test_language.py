@@ -161,7 +161,7 @@ def test_a_verdict_is_said_clause_by_clause() -> None:
     verdict = "No evidence of skill in the mean; the intervals hold. Sell all."
     assert words_of("en").verdict(verdict) == verdict
     assert words_of("ko").verdict(verdict) == (
-        "평균 예측에 실력이 있다는 증거 없음, 구간은 지켜짐. Sell all."
+        "평균 예측에 실력이 있다는 증거 없음, 예측구간은 약속을 지킴. Sell all."
     )
 
 
