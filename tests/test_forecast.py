@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from closecast.forecast import LEVELS, Forecast
+from closecast.forecast import LEVELS, Forecast, concatenated
 
 
 def forecast(windows=2, horizon=3):
@@ -74,3 +74,13 @@ def test_windows_can_be_taken():
 
     assert part.symbols.tolist() == ["S1"]
     assert len(part) == 1
+
+
+def test_forecasts_are_put_one_after_the_other():
+    """Nothing is lost and nothing is reordered."""
+    whole = forecast(windows=6)
+    again = concatenated([whole.take(np.arange(4)), whole.take(np.arange(4, 6))])
+
+    assert np.array_equal(again.quantiles, whole.quantiles)
+    assert np.array_equal(again.symbols, whole.symbols)
+    assert np.array_equal(again.target_dates, whole.target_dates)

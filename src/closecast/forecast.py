@@ -4,6 +4,7 @@ It holds quantiles and a mean and nothing of the model that made it, so that a
 judge cannot tell an LSTM from a naive line.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeVar, runtime_checkable
 
@@ -143,6 +144,25 @@ class Forecast:
             mean=self.mean[rows],
             quantiles=self.quantiles[rows],
         )
+
+
+def concatenated(forecasts: Sequence[Forecast]) -> Forecast:
+    """Put forecasts of different windows one after the other.
+
+    Args:
+        forecasts: Forecasts of one horizon.
+
+    Returns:
+        All their windows.
+    """
+    return Forecast(
+        symbols=np.concatenate([one.symbols for one in forecasts]),
+        cutoffs=np.concatenate([one.cutoffs for one in forecasts]),
+        target_dates=np.concatenate([one.target_dates for one in forecasts]),
+        last_close=np.concatenate([one.last_close for one in forecasts]),
+        mean=np.concatenate([one.mean for one in forecasts]),
+        quantiles=np.concatenate([one.quantiles for one in forecasts]),
+    )
 
 
 @runtime_checkable

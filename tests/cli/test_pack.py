@@ -5,6 +5,7 @@ import json
 import pytest
 
 from closecast.cli import BAD_INPUT, main
+from closecast.experiments.on_disk import fit_on_disk
 from closecast.market.readers import to_frame
 from closecast.testing import random_walk
 from closecast.windows.on_disk import write_panel
@@ -77,7 +78,7 @@ def test_files_that_cannot_be_used_are_passed_over(run, tmp_path):
 
 
 @pytest.mark.parametrize("command", ["backtest", "range-test"])
-def test_other_commands_say_that_only_train_maps_a_panel(run, tmp_path, command):
+def test_other_commands_say_who_maps_a_panel(run, tmp_path, command):
     """A folder of tables is no folder of price files, and the message says which."""
     write_panel(tmp_path / "p", [random_walk(2, 200)])
 
@@ -85,4 +86,62 @@ def test_other_commands_say_that_only_train_maps_a_panel(run, tmp_path, command)
 
     assert code == BAD_INPUT
     assert "got a panel on disk" in told.err
-    assert "only train maps a panel" in told.err
+    assert "train, forecast and evaluate map a panel" in told.err
+
+
+@pytest.fixture(scope="module")
+def shelved(tmp_path_factory):
+    """A folder with a panel of three walks and a model of it."""
+    home = tmp_path_factory.mktemp("shards")
+    panel = write_panel(home / "panel", [random_walk(3, 260)])
+    fit_on_disk(panel, hidden_size=4, epochs=1, batch_size=64).save(home / "model")
+    to_frame(random_walk(3, 260)).to_csv(home / "prices.csv", index=False)
+    return home
+
+
+def test_a_panel_is_forecast_like_the_files_it_was_packed_from(run, shelved):
+    """The same table, byte for byte."""
+    for prices in ("panel", "prices.csv"):
+        out = shelved / f"{prices}.out"
+        code, told = run(
+            *("forecast", shelved / "model", shelved / prices, "--out", out)
+        )
+        assert code == 0, told.err
+        assert "3 symbols, 5 sessions" in told.out
+    assert (shelved / "panel.out").read_bytes() == (
+        shelved / "prices.csv.out"
+    ).read_bytes()
+
+
+def test_a_panel_is_scored(run, shelved):
+    """A verdict in words, and every row as JSON."""
+    code, told = run("evaluate", shelved / "model", shelved / "panel")
+    assert code == 0, told.err
+    assert "of skill in the mean; " in told.out
+    assert "Scored: 141 windows on 47 dates." in told.out
+
+    code, told = run("evaluate", shelved / "model", shelved / "panel", "--json")
+    assert code == 0
+    assert {row["model"] for row in json.loads(told.out)["rows"]} >= {
+        *("closecast", "zero", "garch_t", "ridge")
+    }
+
+
+@pytest.mark.parametrize(
+    ("prices", "flags", "words"),
+    [
+        ("prices.csv", ["--on", "ray"], "Expected a panel on disk to spread over work"),
+        ("prices.csv", ["--address", "h:1"], "leave --on and --address out"),
+        ("panel", ["--own-columns", "x.csv"], "Expected no --own-columns with a panel"),
+        ("panel", ["--out", "run"], "Expected no --out for a panel on disk"),
+        ("panel", ["--on", "mars"], "Expected --on to be one of ray"),
+    ],
+)
+def test_what_a_panel_cannot_be_asked_is_refused(
+    run, shelved, monkeypatch, prices, flags, words
+):
+    """One sentence each."""
+    monkeypatch.chdir(shelved)
+    code, told = run("evaluate", "model", prices, *flags)
+    assert code == BAD_INPUT
+    assert words in told.err

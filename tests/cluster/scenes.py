@@ -218,6 +218,88 @@ def death_of_all(nodes, workers, home):
     return {**told, "elapsed_s": time.monotonic() - began}
 
 
+class Mourning:
+    """Workers that begin together, and end when one of the nodes is dead."""
+
+    def __init__(self, workers, home):
+        self.workers, self.home = workers, home
+
+    def run(self, work, shared, tasks):
+        """Let the workers run."""
+        together = partial(begin_together, self.home, partial(mourn, self.home, work))
+        return self.workers.run(together, shared, tasks)
+
+
+def mourn(home, work, shared, task, on_epoch):
+    """Do the work once a node is dead."""
+    while not (home / "dead").exists():
+        time.sleep(0.01)
+    return work(shared, task, on_epoch)
+
+
+def shards(home):
+    """A panel on disk is forecast and scored by three nodes, of which one dies."""
+    import ray
+
+    from closecast.experiments import shards as room
+    from closecast.windows.on_disk import write_panel
+
+    room.SYMBOLS = 2
+    bars = random_walk(12, 320)
+    disk = write_panel(home / "panel", [bars])
+    forecaster = cc.Forecaster(hidden_size=8, epochs=1, num_layers=1).fit(bars)
+    cluster, nodes = three_nodes()
+    puts, put, done = [], ray.put, []
+
+    def kill_one():
+        while len(list(home.glob("*.begun"))) < 3:
+            time.sleep(0.01)
+        cluster.remove_node(nodes.pop(), allow_graceful=False)
+        (home / "dead").touch()
+
+    def counting_put(value):
+        puts.append(1)
+        return put(value)
+
+    with (
+        cc.RayWorkers(cluster.address) as workers,
+        warnings.catch_warnings(record=True) as notes,
+    ):
+        warnings.simplefilter("always")
+        ray.put = counting_put
+        threading.Thread(target=kill_one).start()
+        there = room.forecast_panel(
+            forecaster,
+            disk,
+            workers=Mourning(workers, home),
+            on_shard=lambda *progress: done.append(progress),
+        )
+        ray.put = put
+        scored = room.score_panel(forecaster, disk, workers=workers)
+        (home / "panel").rename(home / "moved")
+        lost = error_of(workers, room.forecast_shard, (forecaster, disk), [("W00",)])
+        (home / "moved").rename(home / "panel")
+    cluster.shutdown()
+    return {
+        "notes": [str(note.message) for note in notes],
+        "puts": len(puts),
+        "done": done,
+        "same forecast": same(there, room.forecast_panel(forecaster, disk)),
+        "same as in memory": same(there, forecaster.forecast(bars)),
+        "same score": scored.to_dict() == room.score_panel(forecaster, disk).to_dict(),
+        "no panel": lost,
+    }
+
+
+def same(ours, theirs):
+    """Compare two forecasts to the bit."""
+    return bool(
+        np.array_equal(ours.symbols, theirs.symbols)
+        and np.array_equal(ours.quantiles, theirs.quantiles)
+        and np.array_equal(ours.mean, theirs.mean)
+    )
+
+
 DRIVER = """
 seeds = 2
 epochs = 40
@@ -344,7 +426,13 @@ def descendants():
 
 if __name__ == "__main__":
     scene, folder = sys.argv[1], Path(sys.argv[2])
-    scenes = {"cluster": cluster, "driver": driver, "open_door": open_door, "own": own}
+    scenes = {
+        "cluster": cluster,
+        "driver": driver,
+        "open_door": open_door,
+        "own": own,
+        "shards": shards,
+    }
     told = scenes[scene](folder)
     (folder / f"{scene}.json").write_text(json.dumps(told))
     os._exit(0)  # Ray would wait for the nodes that were killed

@@ -10,7 +10,7 @@ import pytest
 
 from closecast.errors import ModelError, SettingError, WindowError
 from closecast.evaluation.scores import crps
-from closecast.experiments.backtest import SameSign, concatenated
+from closecast.experiments.backtest import SameSign
 from closecast.experiments.backtest_run import write_backtest
 from closecast.experiments.evidence import as_stored
 from closecast.experiments.forecaster import CALIBRATION_FILE, Forecaster
@@ -257,14 +257,3 @@ def test_too_short_a_panel_is_refused(bars):
     """Eight quarters need more than 360 sessions."""
     with pytest.raises(WindowError, match="sessions with a window for 8 folds of 63"):
         Forecaster(**QUICK).cross_validate(bars)
-
-
-def test_forecasts_are_put_one_after_the_other(result):
-    """Nothing is lost and nothing is reordered."""
-    forecast = result.forecasts["zero"]
-    parts = [forecast.take(np.arange(0, 50)), forecast.take(np.arange(50, 180))]
-
-    again = concatenated(parts)
-
-    np.testing.assert_array_equal(again.quantiles, forecast.quantiles)
-    np.testing.assert_array_equal(again.symbols, forecast.symbols)

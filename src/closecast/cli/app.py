@@ -1,5 +1,6 @@
 """Every command and where it lives. Heavy libraries load inside the command."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -20,6 +21,7 @@ from closecast.cli.options import (
     ModelFolder,
     OwnFile,
     Prices,
+    PricesOrPanel,
     read,
     require_folder,
     require_language,
@@ -33,13 +35,16 @@ from closecast.cli.range_test import NOT_SET, range_test
 from closecast.cli.screen import say, say_json, training_progress
 from closecast.cli.search import search
 from closecast.cli.serve import serve_app
+from closecast.cli.shards import forecast_shards, panel_on_disk, tell_shards
 from closecast.cli.shelf import shelf_app
 from closecast.cli.store import add_to as add_store
 from closecast.cli.sweep import Pictures, compare, draw_pictures, runs_app, sweep
 from closecast.cli.verify import verify
+from closecast.cli.workers import Address, On
 
 if TYPE_CHECKING:
     from closecast.experiments.forecaster import Evaluation, Forecaster
+    from closecast.forecast import Forecast
     from closecast.market.bars import Bars
     from closecast.market.readers.format import Hints
 
@@ -115,56 +120,70 @@ def train(
 
 @app.command()
 @with_hints
-def forecast(
+def forecast(  # noqa: PLR0913, PLR0917  each is an option
     model: ModelFolder,
-    prices: Prices,
+    prices: PricesOrPanel,
     hints: "Hints",
     out: Annotated[Path | None, typer.Option(help="Write forecast.csv here.")] = None,
     own: OwnFile = None,
+    on: On = None,
+    address: Address = None,
     as_json: AsJson = False,
 ) -> None:
-    """Forecast the next closes of every symbol."""
+    """Forecast the next closes of every symbol; of a panel on disk by shards."""
     from closecast.experiments.run import write_forecast
 
     if out is not None:
         require_writable(out)
-    forecaster = _load(model)
-    result = forecaster.forecast(forecaster.panel(read(prices, hints), own))
+    forecaster, panel = _load(model), panel_on_disk(prices, on, address, own)
+    if panel is None:
+        result = forecaster.forecast(forecaster.panel(read(prices, hints), own))
+    else:
+        result = forecast_shards(forecaster, panel, on, address)
     if out is not None:
         write_forecast(out, result)
-    columns = {name: column.tolist() for name, column in result.to_columns().items()}
-    rows = [
-        dict(zip(columns, row, strict=True))
-        for row in zip(*columns.values(), strict=True)
-    ]
     if as_json:
-        say_json([{k: _plain(v) for k, v in row.items()} for row in rows])
+        say_json([{k: _plain(v) for k, v in row.items()} for row in _table(result)])
     elif out is not None:
         say(f"Forecast: {out} ({len(result)} symbols, {result.horizon} sessions)")
     else:
         say("symbol      date             median   80 % interval")
-        for row in rows:
+        for row in _table(result):
             say(
                 f"{row['symbol']:<10}  {row['date']}  {row['median']:>12.6g}   "
                 f"{row['q10']:.6g} .. {row['q90']:.6g}"
             )
 
 
+def _table(forecast: "Forecast") -> Iterator[dict[str, Any]]:
+    columns = {name: column.tolist() for name, column in forecast.to_columns().items()}
+    for row in zip(*columns.values(), strict=True):
+        yield dict(zip(columns, row, strict=True))
+
+
 @app.command()
 @with_hints
 def evaluate(  # noqa: PLR0913, PLR0917  each is an option
     model: ModelFolder,
-    prices: Prices,
+    prices: PricesOrPanel,
     hints: "Hints",
     out: Annotated[Path | None, typer.Option(help="Write a run folder here.")] = None,
     own: OwnFile = None,
+    on: On = None,
+    address: Address = None,
     language: Language = "en",
     as_json: AsJson = False,
 ) -> None:
-    """Score a model beside the baselines on bars it never trained on."""
+    """Score a model beside the baselines on bars it never trained on.
+
+    A panel on disk is scored by shards, and no forecast of it is stored.
+    """
     require_folder(out)
     require_language(language)
-    forecaster = _load(model)
+    forecaster, panel = _load(model), panel_on_disk(prices, on, address, own)
+    if panel is not None:
+        tell_shards(forecaster, panel, on, address, out, as_json=as_json)
+        return
     bars = forecaster.panel(read(prices, hints), own)
     _finish(forecaster, bars, prices, out, as_json, language)
 

@@ -24,6 +24,14 @@ Prices = Annotated[
         "(store:AAPL,MSFT, or store: for all), or 'sample'."
     ),
 ]
+PricesOrPanel = Annotated[
+    str,
+    typer.Argument(
+        help="A CSV or Parquet file, a folder of them, symbols of the store "
+        "(store:AAPL,MSFT, or store: for all), 'sample', or a panel that data pack "
+        "wrote."
+    ),
+]
 ModelFolder = Annotated[Path, typer.Argument(help="A folder that train wrote.")]
 Language = Annotated[str, typer.Option(help="Language of the report: en or ko.")]
 _FIRST = typer.Option("--dayfirst/--monthfirst", help="What 02/01/2024 begins with.")
@@ -200,7 +208,7 @@ def read(prices: str, hints: "Hints | None" = None) -> Any:  # noqa: ANN401  Bar
         The panel.
 
     Raises:
-        SettingError: They are a panel on disk, which only ``train`` maps.
+        SettingError: They are a panel on disk, which this command does not map.
     """
     from closecast.market.panels import bars_of
     from closecast.market.readers.format import NO_HINTS
@@ -209,7 +217,8 @@ def read(prices: str, hints: "Hints | None" = None) -> Any:  # noqa: ANN401  Bar
     if is_panel(prices):
         raise SettingError(
             f"Expected prices that are read into memory, got a panel on disk ({prices}"
-            "). Give the files that it was packed from; only train maps a panel."
+            "). Give the files that it was packed from; train, forecast and evaluate "
+            "map a panel."
         )
     with file_progress("reading") as on_file:
         workers = os.cpu_count() or 1

@@ -129,13 +129,20 @@ def _forget(ray: Any) -> None:  # noqa: ANN401
 
 
 def _start(ray: Any, folder: str) -> None:  # noqa: ANN401
-    ray.init(
-        _node_ip_address=LOOPBACK,
-        _temp_dir=folder,
-        include_dashboard=False,
-        log_to_driver=False,
-        configure_logging=False,
-    )
+    try:
+        ray.init(
+            _node_ip_address=LOOPBACK,
+            _temp_dir=folder,
+            include_dashboard=False,
+            log_to_driver=False,
+            configure_logging=False,
+        )
+    except Exception as error:  # Ray raises no narrower one, of a slow machine either
+        first = str(error).splitlines()[0]
+        raise ClusterError(
+            f"Expected Ray to start on this machine, got: {first} Give the machine "
+            "less to do or more memory, or leave --on ray out."
+        ) from error
 
 
 def _join(ray: Any, address: str) -> None:  # noqa: ANN401

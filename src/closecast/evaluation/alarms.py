@@ -72,6 +72,18 @@ def raise_alarms(
     )
 
 
+def raise_row_alarms(rows: Sequence[Row]) -> tuple[str, ...]:
+    """Name the figures that are too good, where forecasts are not at hand.
+
+    Args:
+        rows: The judged model's rows, from step 1 on.
+
+    Returns:
+        As in ``raise_alarms``, by R2 and CRPS alone.
+    """
+    return (*_r2_alarm(rows[0]), *_crps_alarm(rows))
+
+
 def _passes(figure: float | None, interval: Interval, threshold: float) -> bool:
     # Without an interval there are too few dates to tell a leak from luck.
     if figure is None or interval is None:

@@ -92,16 +92,36 @@ def compare(
     """
     sums = sum_per_date(np.stack(list(losses.values()), axis=-1), dates)
     _, counts = np.unique(dates, return_counts=True)
+    return compare_sums(tuple(losses), sums, counts.astype(float), step)
+
+
+def compare_sums(
+    names: tuple[str, ...],
+    sums: Float[np.ndarray, "date model"],
+    counts: Float[np.ndarray, " date"],
+    step: int,
+) -> Comparison:
+    """Compare models by the sums of one loss.
+
+    Args:
+        names: The models, the judged one first.
+        sums: Sum of the losses of each date, the oldest first.
+        counts: Windows of each date.
+        step: Step that the losses belong to, in sessions.
+
+    Returns:
+        The comparison.
+    """
     draws = in_set = None
-    if enough_dates(len(sums), step) and len(losses) > 1:
+    if enough_dates(len(sums), step) and len(names) > 1:
         block = block_length(sums[:, 1:] - sums[:, :1], step)
         draws = resample(sums, block)
         in_set = confidence_set(sums / counts[:, None], block)
     return Comparison(
-        names=tuple(losses),
+        names=names,
         step=step,
         sums=sums,
-        counts=counts.astype(float),
+        counts=counts,
         draws=draws,
         in_set=in_set,
     )

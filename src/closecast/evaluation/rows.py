@@ -170,22 +170,64 @@ def rows_of(
         ModelError: A forecast is not finite.
         WindowError: The truth is not finite, or of another shape.
     """
+    figures = {
+        name: mean_figures(forecast, truth, scale)
+        for name, forecast in forecasts.items()
+    }
+    return rows_of_figures(figures, density, squares)
+
+
+Figures = Mapping[str, Sequence[float | None]]
+"""Means of a model by the names of ``Row``, each at every step."""
+
+
+def rows_of_figures(
+    figures: Mapping[str, Figures],
+    density: Sequence[Comparison],
+    squares: Sequence[Comparison],
+) -> tuple[Row, ...]:
+    """Lay figures and comparisons of every model out as rows.
+
+    Args:
+        figures: What ``mean_figures`` gave of each model.
+        density: Comparisons by CRPS in units of scale, from step 1 on.
+        squares: The same by squared error.
+
+    Returns:
+        The rows, model after model, each from step 1 on.
+    """
     return tuple(
-        _row(name, step, figures[step - 1], density[step - 1], squares[step - 1])
-        for name, figures in (
-            (name, _figures(forecast, truth, scale))
-            for name, forecast in forecasts.items()
+        _row(
+            name,
+            by_density.step,
+            {figure: values[by_density.step - 1] for figure, values in own.items()},
+            by_density,
+            by_square,
         )
-        for step in range(1, truth.shape[1] + 1)
+        for name, own in figures.items()
+        for by_density, by_square in zip(density, squares, strict=True)
     )
 
 
-def _figures(
+def mean_figures(
     forecast: Forecast,
     truth: Float[np.ndarray, "window horizon"],
     scale: Float[np.ndarray, " window"],
-) -> list[dict[str, float]]:
-    # The means of what needs no comparison, one dictionary for each step.
+) -> dict[str, list[float | None]]:
+    """Average what needs no comparison.
+
+    Args:
+        forecast: A model's forecast.
+        truth: As in ``score_rows``.
+        scale: As in ``score_rows``.
+
+    Returns:
+        Figures by the names of ``Row``, each at every step.
+
+    Raises:
+        ModelError: The forecast is not finite.
+        WindowError: The truth is not finite, or of another shape.
+    """
     unit = scale[:, None]
     absolute = absolute_error(forecast, truth)
     by_window = {
@@ -202,13 +244,12 @@ def _figures(
         "coverage_80": hits(forecast, truth, 0.80),
         "coverage_95": hits(forecast, truth, 0.95),
     }
-    means = {name: values.mean(axis=0) for name, values in by_window.items()}
+    means = {name: values.mean(axis=0).tolist() for name, values in by_window.items()}
     directions = direction_excess(forecast, truth)
-    return [
-        {name: float(mean[step]) for name, mean in means.items()}
-        | ({"direction_excess": excess} if count else {})
-        for step, (excess, count) in enumerate(directions)
-    ]
+    return {
+        **means,
+        "direction_excess": [excess if count else None for excess, count in directions],
+    }
 
 
 def _one_session_move(
@@ -227,7 +268,7 @@ def _one_session_move(
 def _row(
     name: str,
     step: int,
-    figures: Mapping[str, float],
+    figures: Mapping[str, float | None],
     density: Comparison,
     squares: Comparison,
 ) -> Row:
@@ -237,7 +278,7 @@ def _row(
         horizon=step,
         crps=density.mean(name),
         rmse=float(np.sqrt(squares.mean(name))),
-        **{"direction_excess": None, **figures},  # type: ignore[arg-type]
+        **figures,  # type: ignore[arg-type]
         skill_crps_vs={b: 1 - density.ratio(name, b) for b in others},
         skill_rmse_vs={b: 1 - float(np.sqrt(squares.ratio(name, b))) for b in others},
         r2_vs={b: 1 - squares.ratio(name, b) for b in others},

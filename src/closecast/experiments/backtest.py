@@ -23,7 +23,7 @@ from closecast.experiments.evidence import as_stored
 from closecast.experiments.fitted import Fitted, fitted_on
 from closecast.experiments.record import block_of, data_of, stamps_of
 from closecast.experiments.workers import IN_PROCESS, Workers
-from closecast.forecast import Forecast
+from closecast.forecast import Forecast, concatenated
 from closecast.market.bars import Bars
 from closecast.market.broken import broken_steps
 from closecast.models.baselines import fit_baselines
@@ -464,25 +464,6 @@ def _by_seed(
         )
         for seed in range(seeds)
     ]
-
-
-def concatenated(forecasts: Sequence[Forecast]) -> Forecast:
-    """Put forecasts of different windows one after the other.
-
-    Args:
-        forecasts: Forecasts of one horizon.
-
-    Returns:
-        All their windows.
-    """
-    return Forecast(
-        symbols=np.concatenate([one.symbols for one in forecasts]),
-        cutoffs=np.concatenate([one.cutoffs for one in forecasts]),
-        target_dates=np.concatenate([one.target_dates for one in forecasts]),
-        last_close=np.concatenate([one.last_close for one in forecasts]),
-        mean=np.concatenate([one.mean for one in forecasts]),
-        quantiles=np.concatenate([one.quantiles for one in forecasts]),
-    )
 
 
 def _fold_score(

@@ -1,6 +1,7 @@
 """What training and forecasting do about prices that look wrong: refuse, and tell."""
 
 import warnings
+from collections.abc import Sequence
 
 import numpy as np
 from jaxtyping import Int
@@ -13,7 +14,10 @@ from closecast.windows import WindowSpec, cutoffs_with_targets
 from closecast.windows.index import touches
 
 NAMED = 3
-"""Symbols that a note names, at most."""
+"""Places of defects that a note names, at most."""
+
+SHORT_NAMED = 5
+"""Symbols too short for a window that a note names, at most."""
 
 
 def checkup_of(bars: Bars, spec: WindowSpec) -> Checkup:
@@ -40,10 +44,11 @@ def tell_refused(bars: Bars, spec: WindowSpec, before: np.datetime64) -> None:
     """
     refused, windows = _refused(bars, spec, before)
     if refused:
-        rows = np.flatnonzero(broken_steps(bars) & (bars.dates < before))
+        rows = np.flatnonzero(broken_steps(bars) & (bars.dates < before)).tolist()
+        places = [f"{bars.symbol_of(row)} {bars.dates[row]}" for row in rows]
         warnings.warn(
             f"{refused:,} of {windows:,} windows refused: they touch a suspected "
-            f"defect ({_places(bars, rows)}). `closecast data check` says more.",
+            f"defect ({_some(places)}). `closecast data check` says more.",
             ClosecastWarning,
             stacklevel=4,
         )
@@ -75,16 +80,62 @@ def suspect_of(bars: Bars, rows: Int[np.ndarray, " window"], spec: WindowSpec) -
     Returns:
         A sentence that counts them and names some; empty where there are none.
     """
-    broken = broken_steps(bars)
-    suspect = rows[touches(rows, broken, spec.context_length)]
-    if not len(suspect):
+    return suspect_sentence(suspects(bars, rows, spec), len(rows), spec)
+
+
+def suspects(
+    bars: Bars, rows: Int[np.ndarray, " window"], spec: WindowSpec
+) -> tuple[str, ...]:
+    """Name the cutoffs whose forecasts read a suspected defect.
+
+    Args:
+        bars: The panel.
+        rows: The cutoffs of the forecasts.
+        spec: Shape of a window.
+
+    Returns:
+        Symbol and date of each.
+    """
+    suspect = rows[touches(rows, broken_steps(bars), spec.context_length)]
+    return tuple(f"{bars.symbol_of(row)} {bars.dates[row]}" for row in suspect)
+
+
+def suspect_sentence(suspect: Sequence[str], forecasts: int, spec: WindowSpec) -> str:
+    """Say how many forecasts read a suspected defect.
+
+    Args:
+        suspect: What ``suspects`` gave.
+        forecasts: All forecasts that were made.
+        spec: Shape of a window.
+
+    Returns:
+        A sentence that counts them and names some; empty where there are none.
+    """
+    if not suspect:
         return ""
     return (
-        f"{len(suspect):,} of {len(rows):,} forecasts read a suspected defect in "
-        f"their last {spec.context_length} bars (cutoffs "
-        f"{_places(bars, suspect)}). Do not trust them before "
-        "`closecast data check` is content."
+        f"{len(suspect):,} of {forecasts:,} forecasts read a suspected defect in "
+        f"their last {spec.context_length} bars (cutoffs {_some(suspect)}). Do not "
+        "trust them before `closecast data check` is content."
     )
+
+
+def tell_short(short: Sequence[str], symbols: int, needed: int, what: str) -> None:
+    """Say which symbols are left out of something, if any are.
+
+    Args:
+        short: Symbols with fewer bars than needed.
+        symbols: All symbols.
+        needed: Bars that are needed.
+        what: What they are left out of.
+    """
+    if short:
+        warnings.warn(
+            f"{len(short)} of {symbols} symbols left out of {what}: fewer than "
+            f"{needed} bars ({_some(short, SHORT_NAMED)}).",
+            ClosecastWarning,
+            stacklevel=4,
+        )
 
 
 def _refused(
@@ -97,6 +148,5 @@ def _refused(
     return int(lost.sum()), len(cutoffs)
 
 
-def _places(bars: Bars, rows: Int[np.ndarray, " some"]) -> str:
-    named = [f"{bars.symbol_of(row)} {bars.dates[row]}" for row in rows[:NAMED]]
-    return ", ".join(named) + (" ..." if len(rows) > NAMED else "")
+def _some(names: Sequence[str], most: int = NAMED) -> str:
+    return ", ".join(names[:most]) + (" ..." if len(names) > most else "")

@@ -14,7 +14,12 @@ from closecast.engine.fleet import Progress
 from closecast.errors import ClosecastWarning, ModelError, SettingError, WindowError
 from closecast.evaluation.conformal import Conformal
 from closecast.evaluation.scoreboard import Scoreboard, score
-from closecast.experiments.defects import checkup_of, tell_refused, tell_suspect
+from closecast.experiments.defects import (
+    checkup_of,
+    tell_refused,
+    tell_short,
+    tell_suspect,
+)
 from closecast.experiments.evidence import Evidence, as_stored
 from closecast.experiments.fitted import Fitted, fitted_on, some_symbols
 from closecast.experiments.index import Index
@@ -57,9 +62,6 @@ if TYPE_CHECKING:
 LEAK_TESTS_FILE = "leak_tests.json"
 CALIBRATION_FILE = "calibration.json"
 DATA_CHECK_FILE = "data_check.json"
-
-SHORT_NAMED = 5
-"""Symbols too short for a window that a note names, at most."""
 
 ONE_OF_EACH = (
     "These are figures of one split by date and of one seed: another period or seed "
@@ -541,17 +543,7 @@ def _stamps(path: Path) -> tuple[LeakResult, ...]:
 
 
 def _tell_short(bars: Bars, needed: int, what: str) -> None:
-    short = short_symbols(bars, needed)
-    if short:
-        names = ", ".join(short[:SHORT_NAMED]) + (
-            " ..." if len(short) > SHORT_NAMED else ""
-        )
-        warnings.warn(
-            f"{len(short)} of {len(bars.symbols)} symbols left out of {what}: fewer "
-            f"than {needed} bars ({names}).",
-            ClosecastWarning,
-            stacklevel=3,
-        )
+    tell_short(short_symbols(bars, needed), len(bars.symbols), needed, what)
 
 
 def _rows(

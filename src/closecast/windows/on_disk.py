@@ -114,6 +114,24 @@ class DiskPanel:
                     f"({self.folder / name}). Write the panel again."
                 )
 
+    def require_digests(self, digests: Mapping[str, bytes]) -> None:
+        """Hold what was read elsewhere, symbol by symbol, against the fingerprint.
+
+        Args:
+            digests: What ``symbol_digests`` gave of each symbol.
+
+        Raises:
+            BarsError: Some bars are not as they were written.
+        """
+        whole = hashlib.sha256()
+        for symbol in self.symbols:
+            whole.update(digests[symbol])
+        if whole.hexdigest() != self.fingerprint:
+            raise BarsError(
+                f"Expected the bars that were written, got others ({self.folder}). "
+                "Write the panel again, and give every node the same one."
+            )
+
     @property
     def dates(self) -> Shaped[np.ndarray, " row"]:
         """Session of each row, ``datetime64[D]``, mapped."""
@@ -240,6 +258,24 @@ def is_panel(path: Path | str) -> bool:
     return (Path(path) / DOCUMENT).is_file()
 
 
+def symbol_digests(bars: Bars) -> dict[str, bytes]:
+    """Digest the content of each symbol.
+
+    Args:
+        bars: Some symbols, each whole.
+
+    Returns:
+        SHA-256 of each, by its name; those of a panel make its fingerprint.
+    """
+    digests = {}
+    for symbol, start, end in bars:
+        one = hashlib.sha256(f"{symbol}\0{end - start}\0".encode())
+        one.update(bars.dates[start:end].astype("datetime64[D]").astype("<i8").data)
+        one.update(np.ascontiguousarray(bars.values[start:end], "<f8").data)
+        digests[symbol] = one.digest()
+    return digests
+
+
 def write_panel(folder: Path | str, parts: Iterable[Bars]) -> DiskPanel:
     """Write a panel that need not fit in memory.
 
@@ -264,7 +300,8 @@ def write_panel(folder: Path | str, parts: Iterable[Bars]) -> DiskPanel:
             for symbol, start, end in part:
                 _refuse_twin(symbol, counts)
                 counts[symbol] = end - start
-                digest.update(_fingerprint(part, symbol, start, end))
+            for one in symbol_digests(part).values():
+                digest.update(one)
             for file, own, table in zip(
                 files, sums.values(), _tables(part), strict=True
             ):
@@ -311,13 +348,6 @@ def _tables(part: Bars) -> Iterator[memoryview]:
         part.dates.astype("datetime64[D]").astype(np.int64),
     ):
         yield np.ascontiguousarray(table).data.cast("B")
-
-
-def _fingerprint(part: Bars, symbol: str, start: int, end: int) -> bytes:
-    one = hashlib.sha256(f"{symbol}\0{end - start}\0".encode())
-    one.update(part.dates[start:end].astype("datetime64[D]").astype("<i8").tobytes())
-    one.update(part.values[start:end].astype("<f8").tobytes())
-    return one.digest()
 
 
 def _parts(rows: int) -> Iterator[slice]:
