@@ -1,4 +1,5 @@
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,17 @@ def test_a_picture_has_its_words():
     assert ">학습</text>" in picture.svg
     assert str(picture.svg) in picture._repr_html_()
     assert repr(picture) == picture.alt
+
+
+def test_every_letter_follows_the_page():
+    """What a lesson writes itself, as a legend, takes the page's ink: dark or light."""
+    figure, axes = canvas()
+    axes.plot([1, 2], label="train")
+    axes.legend()
+    texts = re.findall(r"<text[^>]*>", show(figure, "a line").svg)
+
+    assert len(texts) > 5
+    assert all("fill: var(--" in text for text in texts)
 
 
 def test_a_grid_has_its_axes():

@@ -17,6 +17,7 @@ import matplotlib as mpl
 from cycler import cycler
 from markupsafe import Markup
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 from matplotlib.typing import RcKeyType
 
 from closecast.errors import SettingError
@@ -26,6 +27,7 @@ from closecast.reports.figures import (
     ACCENT,
     DRAWING,
     GREEN,
+    INK,
     MUTED,
     PAPER,
     VIOLET,
@@ -55,6 +57,9 @@ class Picture:
     def svg(self) -> Markup:
         """The figure as an ``<svg>`` for a page, the words as its label."""
         name = "figure-" + hashlib.sha256(self.alt.encode()).hexdigest()[:8]
+        for text in self.figure.findobj(Text):  # what was written after ``canvas``
+            if text.get_color() == mpl.rcParamsDefault["text.color"]:
+                text.set_color(INK)
         with mpl.rc_context(_style()):
             drawn = inline(self.figure, name, self.alt)
         width = self.figure.get_figwidth() * PIXELS_PER_INCH
