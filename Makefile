@@ -37,7 +37,7 @@ test: $(VENV)/.installed-test vendors
 	$(BIN)/mypy --strict
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/interrogate --quiet src
-	$(BIN)/codespell
+	$(BIN)/typos
 	$(BIN)/pytest -n 2
 
 docs: $(VENV)/.installed-test
@@ -63,14 +63,16 @@ bench: $(VENV)/.installed-test .venv-bench/.installed
 	$(MEASURE)/picture.py
 	$(MEASURE)/targets.py
 
-audit: $(VENV)/.installed-test vendors .venv-audit/.installed
+audit: $(VENV)/.installed-test vendors .venv-audit/.installed .venv-bench/.installed
 	$(BIN)/python scripts/audit.py --tools .venv-audit/bin --out $(RESULTS)/audit.json \
-	  --python $(BIN)/python .venv-vendors/bin/python .venv-krx/bin/python
+	  --python $(BIN)/python .venv-vendors/bin/python .venv-krx/bin/python \
+	  .venv-bench/bin/python .venv-audit/bin/python
 
 lock: .venv-audit/.installed
 	(head -n 2 ci.lock; .venv-audit/bin/uv pip compile pyproject.toml --extra torch \
 	  --extra test --extra docs --generate-hashes --python-version 3.11 --no-annotate \
-	  --no-header --quiet --output-file - ) > ci.lock.new
+	  --no-header --output-file - ) > ci.lock.new
+	grep -q -- --hash=sha256: ci.lock.new
 	mv ci.lock.new ci.lock
 
 # A trial that finds something stops here; what has not run says so on the page.
@@ -98,7 +100,7 @@ trust: $(VENV)/.installed-test
 
 vendors: .venv-vendors/.installed .venv-krx/.installed
 
-.venv-audit/.installed: LIBRARIES := pip-audit cyclonedx-bom uv
+.venv-audit/.installed: LIBRARIES := pip-audit cyclonedx-bom uv jupyterlab
 .venv-bench/.installed: LIBRARIES := $(PEERS)
 .venv-vendors/.installed: LIBRARIES := $(VENDORS)
 .venv-krx/.installed: LIBRARIES := $(KRX)

@@ -32,14 +32,16 @@ from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 os.environ["OPENBLAS_NUM_THREADS"] = "1"
 
 import numpy as np
-from machine import publish
+from machine import machine, publish
 
 from closecast.engine.fleet import TrainingState
 from closecast.errors import ClosecastError
+from closecast.evaluation.conformal import MEDIAN, Promise
 from closecast.experiments.forecaster import Forecaster
 from closecast.experiments.sweep import sweep
 from closecast.experiments.verify import verify
@@ -48,6 +50,7 @@ from closecast.market.sample import sample_bars
 from closecast.market.store import Store
 from closecast.models.baselines import Zero
 from closecast.serving.ledger import Ledger, Publication
+from closecast.serving.ledger.adaptation import keep_promise, newest_promise
 from closecast.serving.shelf import Shelf
 from closecast.serving.shelf import load as load_version
 from closecast.testing import random_walk
@@ -163,7 +166,7 @@ def store_read(root: Path) -> Artefact:
 
 
 def ledger(root: Path) -> Artefact:
-    """A ledger with scores and receipts, by ``closecast ledger verify``."""
+    """A ledger with scores, a promise and receipts, by ``closecast ledger verify``."""
     root.mkdir()
     every = sample_bars()
     named = every.names(np.arange(len(every))) == "IBM"
@@ -184,12 +187,18 @@ def ledger(root: Path) -> Artefact:
             )
             opened.record(published, evening)
             opened.score(past, evening)
+        promise = Promise(coverage=np.full((2, MEDIAN), 0.5))
+        with opened.database.writing() as connection:
+            keep_promise(connection, "a" * 64, promise, evening)
 
     def look() -> object:
         with closing(Ledger.open(place, create=False)) as opened:
             if opened.verify():
                 raise FoundError
-            return (opened.head, [repr(past) for past in opened.entries()])
+            with opened.database.reading() as connection:
+                promised = newest_promise(connection, "a" * 64)
+            said = [repr(past) for past in opened.entries()]
+            return (opened.head, said, repr(promised), opened.scoreboard())
 
     return Artefact(root=root, look=look, most=4_000)
 
@@ -326,6 +335,19 @@ def restore(whole: Path, root: Path) -> None:
             (root / name).write_bytes(content)
 
 
+def stamp(where: dict[str, Any]) -> dict[str, object]:
+    """Give what says of which code and day a part is."""
+    return {name: where[name] for name in ("commit", "date")}
+
+
+def stamped(result: dict[str, Any]) -> dict[str, dict[str, object]]:
+    """Give the parts of an older result, each with the commit that it is of."""
+    return {
+        name: stamp(result["machine"]) | part
+        for name, part in result["artefacts"].items()
+    }
+
+
 def main() -> None:
     """Flip, count and say it."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -335,15 +357,16 @@ def main() -> None:
     parser.add_argument("--out", type=Path)
     arguments = parser.parse_args()
     dice = random.Random(arguments.seed)  # noqa: S311  no secret
-    found = {}
+    found: dict[str, dict[str, object]] = {}
+    if arguments.only and arguments.out and arguments.out.exists():
+        found = stamped(json.loads(arguments.out.read_text()))
     for name, make in ARTEFACTS.items():
         if arguments.only in {None, name}:
             with tempfile.TemporaryDirectory() as folder:
                 artefact = make(Path(folder) / "artefact")
-                found[name] = flip_all(artefact, arguments.most, dice)
+                counted = flip_all(artefact, arguments.most, dice)
+            found[name] = counted | stamp(machine())
             print(name, json.dumps(found[name]), file=sys.stderr, flush=True)
-    if arguments.only and arguments.out and arguments.out.exists():
-        found = json.loads(arguments.out.read_text())["artefacts"] | found
     publish({"artefacts": found}, arguments.out)
 
 

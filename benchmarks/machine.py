@@ -4,12 +4,16 @@ import json
 import os
 import platform
 import subprocess
+import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
+
+BEGUN = time.monotonic()
+"""When the script that imports this began, in seconds of its clock."""
 
 
 def machine() -> dict[str, str | int | None]:
@@ -36,8 +40,9 @@ def machine() -> dict[str, str | int | None]:
 
 
 def publish(found: Mapping[str, object], out: Path | None) -> None:
-    """Say what was found beside the machine, and write it where it is asked for."""
-    text = json.dumps({"machine": machine(), **found}, indent=2)
+    """Say what was found, where and in how long; write it where it is asked for."""
+    seconds = round(time.monotonic() - BEGUN)
+    text = json.dumps({"machine": machine(), "seconds": seconds, **found}, indent=2)
     print(text)
     if out:
         out.write_text(text + "\n")

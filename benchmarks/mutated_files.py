@@ -22,7 +22,6 @@ import argparse
 import collections
 import csv
 import datetime as dt
-import json
 import random
 import re
 import sys
@@ -351,7 +350,7 @@ def run(files: int, seed: int) -> dict[str, dict[str, int]]:
 
 def main() -> None:
     """Damage files and write down how they ended."""
-    from machine import ROOT, machine
+    from machine import ROOT, publish
 
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--files", type=int, default=100_000)
@@ -363,7 +362,6 @@ def main() -> None:
     for count in by_mutation.values():
         total.update(count)
     result = {
-        "machine": machine(),
         "files": arguments.files,
         "total": dict(sorted(total.items())),
         "crashes": total["crash"],
@@ -371,8 +369,7 @@ def main() -> None:
         "by_mutation": by_mutation,
     }
     target = ROOT / "benchmarks" / "results" / "mutated_files.json"
-    target.write_text(json.dumps(result, indent=2) + "\n")
-    print(json.dumps(result, indent=2))
+    publish(result, target)
 
 
 if __name__ == "__main__":

@@ -6,13 +6,15 @@ have it installed, from requirement to requirement.
 - Holes: pip-audit asks its index about every package. A package that the index does
   not answer for is "not audited", and the audit is then not green.
 - Licences: as each package states it. Strong copyleft, Commons Clause and a licence
-  that nobody can tell are refused; where a package states none, ``KNOWN`` says where it
-  was read. Tools of the extras ``test``, ``docs`` and ``bench`` are run, never shipped.
+  that nobody can tell are refused in every extra. Closed licences are refused too, but
+  named where the tests, the documentation or the benchmarks need them alone. Where a
+  package states none, ``KNOWN`` says where it was read.
 - Bill of materials: CycloneDX JSON, as cyclonedx-py writes it.
 
     python -m venv .venv-audit && .venv-audit/bin/pip install pip-audit cyclonedx-bom
     python scripts/audit.py --tools .venv-audit/bin \
-        --python .venv/bin/python .venv-vendors/bin/python .venv-krx/bin/python
+        --python .venv/bin/python .venv-vendors/bin/python .venv-krx/bin/python \
+        .venv-bench/bin/python
 
 Ends with 0 only where everything was audited and nothing was found, 1 where something
 was found or is unknown, 2 where something could not be audited.
@@ -31,9 +33,6 @@ from packaging.requirements import Requirement
 
 ROOT = Path(__file__).parent.parent
 OUT = ROOT / "build" / "audit"
-TOOLS_ONLY = {"test", "docs", "bench"}
-"""Extras of programs that are run here and not shipped."""
-
 PROBE = """
 import json, re, sys
 from importlib import metadata
@@ -51,9 +50,13 @@ for one in metadata.distributions():
 json.dump(found, sys.stdout)
 """
 
+TOOLS_ONLY = {"test", "docs", "bench"}
+"""Extras of programs that are run here and not shipped."""
+
+COPYLEFT = r"(?<!L)(?<!Lesser )\bA?GPL|Affero|GNU General Public"
+CLOSED = re.compile(r"Proprietary", re.IGNORECASE)
 REFUSED = re.compile(
-    r"(?<!L)(?<!Lesser )\bA?GPL|Affero|GNU General Public|Commons Clause|SSPL|BUSL"
-    r"|Non-?Commercial|Proprietary",
+    rf"{COPYLEFT}|Commons Clause|SSPL|BUSL|Non-?Commercial|{CLOSED.pattern}",
     re.IGNORECASE,
 )
 LESSER = re.compile(r"LGPL|Lesser General Public", re.IGNORECASE)
@@ -62,7 +65,11 @@ ACCEPTED = re.compile(
     r"|Zlib|HPND|0BSD|NCSA|Public Domain|Boost|Historical Permission|NVIDIA",
     re.IGNORECASE,
 )
-KNOWN = {"peewee": "MIT"}  # its LICENSE, beside the metadata
+KNOWN = {  # each in its LICENSE, beside the metadata
+    "axe-playwright-python": "MIT",
+    "namex": "Apache-2.0",
+    "peewee": "MIT",
+}
 """Licence of a package that states none in its metadata, and where it was read."""
 
 
@@ -130,25 +137,37 @@ def verdict_on(licence: str) -> str:
 
 
 def licences(found: dict[str, dict[str, object]]) -> dict[str, object]:
-    """Judge the licence of everything that is shipped or needed."""
+    """Judge the licence of everything that closecast or an extra of it needs."""
     every = {
         extra[1]
         for text in found["closecast"]["requires"]  # type: ignore[attr-defined]
         if (extra := re.search(r"extra\s*==\s*['\"]([^'\"]+)", str(text)))
     }
-    shipped = closure(found, every - TOOLS_ONLY)
+    needed, shipped = closure(found, every), closure(found, every - TOOLS_ONLY)
     judged = {
         name: (licence := licence_of(name, found[name]), verdict_on(licence))
-        for name in sorted(shipped & set(found))
+        for name in sorted(needed & set(found))
     }
+    refused = {n: one for n, (one, v) in judged.items() if v == "refused"}
+    tools = {n: refused.pop(n) for n in closed_tools(refused, shipped)}
     return {
         "packages": len(judged),
         "accepted": sum(verdict == "accepted" for _, verdict in judged.values()),
-        "refused": {n: one for n, (one, v) in judged.items() if v == "refused"},
+        "refused": refused,
+        "closed, run here and not shipped": tools,
         "unknown": {n: one for n, (one, v) in judged.items() if v == "unknown"},
-        "not_installed_here": sorted(shipped - set(found)),
+        "not_installed_here": sorted(needed - set(found)),
         "licences": {name: one for name, (one, _) in judged.items()},
     }
+
+
+def closed_tools(refused: dict[str, str], shipped: set[str]) -> list[str]:
+    """Name what is refused for being closed alone, and is not shipped."""
+    return [
+        name
+        for name, licence in refused.items()
+        if name not in shipped and not REFUSED.search(CLOSED.sub("", licence))
+    ]
 
 
 def holes(found: dict[str, dict[str, object]], tools: Path) -> dict[str, object]:
@@ -223,7 +242,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path)
     arguments = parser.parse_args()
     sys.path.insert(0, str(ROOT / "benchmarks"))
-    from machine import machine
+    from machine import publish
 
     found = probed(arguments.python)
     report = {
@@ -232,10 +251,7 @@ def main() -> None:
         "bill": bill(arguments.python, arguments.tools),
     }
     code = exit_code(report)
-    text = json.dumps({"machine": machine(), **report, "exit_code": code}, indent=2)
-    print(text)
-    if arguments.out:
-        arguments.out.write_text(text + "\n")
+    publish({**report, "exit_code": code}, arguments.out)
     asked = report["holes"]
     if asked["not_audited"]:
         print(f"NOT AUDITED: {asked['not_audited']} of {asked['asked']} packages "

@@ -12,7 +12,6 @@ finding. Needs g++ or clang++ (``CXX`` names another), and valgrind where it is 
 """
 
 import argparse
-import json
 import os
 import shutil
 import subprocess
@@ -75,6 +74,9 @@ def main() -> None:
     parser.add_argument("kinds", nargs="*", choices=[[], *SANITIZERS])
     parser.add_argument("--out", type=Path)
     arguments = parser.parse_args()
+    sys.path.insert(0, str(ROOT / "benchmarks"))
+    from machine import publish
+
     asked = arguments.kinds or [
         kind for kind in SANITIZERS if kind != "valgrind" or shutil.which("valgrind")
     ]
@@ -84,12 +86,7 @@ def main() -> None:
             if not watch(kind, name):
                 sys.exit(1)
             watched[f"{kind}, {name}"] = "clean"
-    if arguments.out:
-        sys.path.insert(0, str(ROOT / "benchmarks"))
-        from machine import machine
-
-        result = {"machine": machine(), "watched": watched}
-        arguments.out.write_text(json.dumps(result, indent=2) + "\n")
+    publish({"watched": watched}, arguments.out)
 
 
 if __name__ == "__main__":

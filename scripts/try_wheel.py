@@ -82,7 +82,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path)
     arguments = parser.parse_args()
     sys.path.insert(0, str(ROOT / "benchmarks"))
-    from machine import machine
+    from machine import publish
 
     tried = []
     with tempfile.TemporaryDirectory() as folder:
@@ -101,10 +101,7 @@ def main() -> None:
             (place / str(number)).mkdir()
             tried.append(try_out(wheel, python, place / str(number), portable=portable))
             print(json.dumps(tried[-1]), file=sys.stderr, flush=True)
-    text = json.dumps({"machine": machine(), "tried": tried}, indent=2)
-    print(text)
-    if arguments.out:
-        arguments.out.write_text(text + "\n")
+    publish({"tried": tried}, arguments.out)
 
 
 if __name__ == "__main__":

@@ -23,8 +23,8 @@ HEAD = """# What was tried to break it, and what came of it
 
 `make trust` runs every script below and writes this page from their results in
 `benchmarks/results`; what says "not run" was not. Beside each figure stand the command,
-how long it takes on two quiet cores, and where the figure comes from. What they are
-meant to defend is on [the page on security](security.md).
+how long it took ("about" where its run did not say) and where the figure comes from.
+What they are meant to defend is on [the page on security](security.md).
 """
 
 
@@ -36,7 +36,7 @@ class Trial:
         what: What was tried, in words.
         result: Name of the file of its result, without its suffix.
         command: What makes it.
-        takes: How long, on two quiet cores.
+        takes: About how long on two quiet cores, where its result does not say.
         told: Says in a sentence what came of it.
     """
 
@@ -116,8 +116,16 @@ def bit_flips(r: dict[str, Any]) -> str:
         + (", every bit" if one["every bit"] else "")
         + (f", {one['same']:,} without effect" if one["same"] else "")
         + f", {one['silent']} silent, {one['crash']} crashes"
+        + of_another_day(one, r["machine"])
         for name, one in r["artefacts"].items()
     )
+
+
+def of_another_day(part: dict[str, Any], last: dict[str, Any]) -> str:
+    """Say of which commit a part is that was not run with the others."""
+    if part.get("commit", last["commit"]) == last["commit"]:
+        return ""
+    return f" ({part['date']}, commit {part['commit']})"
 
 
 def mutated_files(r: dict[str, Any]) -> str:
@@ -168,6 +176,7 @@ def wheels(r: dict[str, Any]) -> str:
 def audit(r: dict[str, Any]) -> str:
     """Say what came of the audit."""
     judged, asked = r["licences"], r["holes"]
+    tools = judged["closed, run here and not shipped"]
     holes = (
         f"NOT AUDITED for holes: {asked['not_audited']} of {asked['asked']} packages, "
         "the index does not answer"
@@ -178,6 +187,7 @@ def audit(r: dict[str, Any]) -> str:
     return (
         f"{judged['accepted']} of {judged['packages']} licences accepted, "
         f"{len(judged['refused'])} refused, {len(judged['unknown'])} unknown"
+        + (f", closed but not shipped: {', '.join(tools)}" if tools else "")
         + (f" (not looked at: {missing})" if missing else "")
         + f"; {holes}"
     )
@@ -204,7 +214,12 @@ def sanitized(r: dict[str, Any]) -> str:
 def coverage(r: dict[str, Any]) -> str:
     """Say how much the tests reach."""
     rooms = ", ".join(f"{name} {share} %" for name, share in r["rooms"].items())
-    return f"{r['branches']} % of branches and lines together; {rooms}"
+    failed = r["tests"]["named"]
+    return (
+        f"{r['branches']} % of branches and lines together; {rooms}; "
+        f"{r['tests']['passed']:,} tests passed, {len(failed)} failed"
+        + (f" ({', '.join(failed)})" if failed else "")
+    )
 
 
 RUN = "python benchmarks/{0}.py --out benchmarks/results/{0}.json"
@@ -260,12 +275,20 @@ def rows() -> Iterator[str]:
     for trial in TRIALS:
         yield f"\n## {trial.what[0].upper()}{trial.what[1:]}\n"
         path = RESULTS / f"{trial.result}.json"
-        if path.exists():
-            result = json.loads(path.read_text())
+        result = json.loads(path.read_text()) if path.exists() else {}
+        if result:
             yield f"{trial.told(result)}.\n\n{where(result['machine'])}\n"
         else:
             yield "Not run.\n"
-        yield f"\n`{trial.command}` ({trial.takes})\n"
+        yield f"\n`{trial.command}` ({took(result) or 'about ' + trial.takes})\n"
+
+
+def took(result: dict[str, Any]) -> str:
+    """Say how long a run took; nothing where it did not say."""
+    if "seconds" not in result:
+        return ""
+    minutes, seconds = divmod(result["seconds"], 60)
+    return f"took {minutes} min {seconds} s" if minutes else f"took {seconds} s"
 
 
 def where(machine: dict[str, Any]) -> str:

@@ -119,6 +119,18 @@ def test_a_licence_is_judged(script, licence: str, verdict: str):
     assert script("audit", "scripts").verdict_on(licence) == verdict
 
 
+def test_what_is_run_and_not_shipped_may_be_closed_but_not_copyleft(script):
+    """A driver's library of a peer in a benchmark is named; GPL is refused anywhere."""
+    refused = {
+        "a": "LicenseRef-Proprietary",
+        "b": "GPL-3.0-only",
+        "c": "Proprietary with Commons Clause",
+        "shipped": "Other/Proprietary License",
+    }
+
+    assert script("audit", "scripts").closed_tools(refused, {"shipped"}) == ["a"]
+
+
 def test_an_audit_is_never_green_by_silence(script):
     """What the index does not answer for was not audited."""
     audit = script("audit", "scripts")

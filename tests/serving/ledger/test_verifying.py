@@ -163,11 +163,19 @@ def test_many_broken_rows_are_counted(filled: Ledger):
     assert "13 more rows are broken." in wrong
 
 
-def test_a_row_that_is_no_row_is_refused(filled: Ledger):
-    """A date that a flipped bit spoiled is one sentence."""
-    tamper(filled, "UPDATE forecasts SET as_of = '2013-02-01T22800:00Z'")
+@pytest.mark.parametrize(
+    ("statement", "said"),
+    [
+        ("UPDATE forecasts SET as_of = '2013-02-01T22800:00Z'", "Invalid"),
+        ("UPDATE forecasts SET hash = replace(hash, 'a', 'q') WHERE number = 18",
+         "non-hexadecimal number"),
+    ],
+)  # fmt: skip
+def test_a_row_that_is_no_row_is_refused(filled: Ledger, statement: str, said: str):
+    """A date or a hash that a flipped bit spoiled is one sentence."""
+    tamper(filled, statement)
 
-    with pytest.raises(LedgerError, match="rows as they were written, got Invalid"):
+    with pytest.raises(LedgerError, match=f"rows as they were written, got {said}"):
         filled.verify()
 
 

@@ -34,7 +34,19 @@ def row_of(entry: Entry) -> dict[str, Any]:
 
 
 def entry_of(row: Any) -> Entry:  # noqa: ANN401  its columns are not typed
-    """Read an entry from a row of ``forecasts``."""
+    """Read an entry from a row of ``forecasts``.
+
+    Args:
+        row: The row.
+
+    Returns:
+        The entry.
+
+    Raises:
+        ValueError: A date, a moment or a hash is none.
+    """
+    for written_hash in (row.previous, row.hash):
+        bytes.fromhex(written_hash)  # what is chained to it takes it for bytes
     mean, quantiles = unpacked(bytes(row.mean), bytes(row.quantiles))
     return Entry(
         number=row.number,
