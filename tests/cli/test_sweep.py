@@ -8,7 +8,7 @@ import sys
 import pytest
 from rich.console import Console
 
-from closecast.cli.sweep import live_table
+from closecast.cli.experiment import live_table
 from closecast.engine.fleet import Progress
 from closecast.experiments.members import MemberResult, SweepProgress
 from closecast.market.readers import to_frame

@@ -76,10 +76,19 @@ def test_a_grid_is_read_from_a_file(tmp_path):
     """Settings at the top, lists in the table; seeds have a default."""
     path = tmp_path / "grid.toml"
     path.write_text("epochs = 3\n[grid]\ndropout = [0.0, 0.2]\n")
-    assert read_grid(path) == ({"dropout": [0.0, 0.2]}, SEEDS, {"epochs": 3})
+    assert read_grid(path) == ({"dropout": [0.0, 0.2]}, SEEDS, 1, {"epochs": 3})
 
-    path.write_text("seeds = 2\n[grid]\ndropout = [0.0]\n")
-    assert read_grid(path)[1] == 2
+    path.write_text("seeds = 2\nfolds = 3\n[grid]\ndropout = [0.0]\n")
+    assert read_grid(path)[1:3] == (2, 3)
+
+
+@pytest.mark.parametrize("name", ["out", "index", "workers", "yes", "epoch"])
+def test_what_is_no_setting_is_told(tmp_path, name):
+    """Also where a function has an argument of that name."""
+    path = tmp_path / "grid.toml"
+    path.write_text(f"{name} = 3\n[grid]\ndropout = [0.0, 0.2]\n")
+    with pytest.raises(SettingError, match=f"Expected a known setting, got '{name}'"):
+        read_grid(path)
 
 
 @pytest.mark.parametrize("text", ["epochs = 3\n", "[grid\n", "grid = 3\n"])

@@ -134,13 +134,16 @@ def test_a_proposal_is_worth_the_mean_of_its_seeds(bars, tmp_path):
         assert trial.value == pytest.approx(np.mean(losses))
 
 
+def study_of(run):
+    """Read the journal of a run with Optuna's own tools."""
+    backend = optuna.storages.journal.JournalFileBackend(str(run / "optuna.journal"))
+    storage = optuna.storages.JournalStorage(backend)
+    return optuna.load_study(study_name="closecast", storage=storage)
+
+
 def test_optuna_reads_the_journal(done, home):
     """What was searched can be looked at with Optuna's own tools."""
-    backend = optuna.storages.journal.JournalFileBackend(
-        str(home / "run" / "optuna.journal")
-    )
-    storage = optuna.storages.JournalStorage(backend)
-    study = optuna.load_study(study_name="closecast", storage=storage)
+    study = study_of(home / "run")
 
     assert {trial.value for trial in study.trials} == {
         one.validation_loss for one in done.members
@@ -208,6 +211,9 @@ def test_a_run_of_another_search_is_refused(home, bars):
         (SPACE, {"sampler": "grid"}, "Expected sampler to be one of tpe, random"),
         (SPACE, {"trials": 0}, "Expected trials to be a whole number"),
         (SPACE, {"batch": 0}, "Expected batch to be a whole number"),
+        (SPACE, {"folds": 0}, "Expected folds to be a whole number"),
+        (SPACE, {"trials": 5000, "folds": 3}, "at most 10,000 members, got 15,000"),
+        (SPACE, {"seeds": 10**6}, "say that you mean it: --yes"),
         (SPACE, {"storage": "nowhere://x"}, "Expected an Optuna storage that can be"),
     ],
 )
@@ -304,3 +310,70 @@ def test_a_space_of_epochs_cannot_be_raced(bars, tmp_path):
     """Members would be compared after other shares of their trainings."""
     with pytest.raises(SettingError, match="a space of epochs with pruning halving"):
         cc.search(bars, {"epochs": [9, 18]}, pruning="halving", out=tmp_path / "run")
+
+
+FOLDED = {"trials": 3, "batch": 3, "sampler": "random", "folds": 2, "seeds": 2}
+
+
+@pytest.fixture(scope="module")
+def folded(bars, home):
+    """Three proposals, each trained before two validation blocks by two seeds."""
+    return cc.search(
+        bars, SPACE, out=home / "folded", index=home / "f.sqlite", **FOLDED, **QUICK
+    )
+
+
+def test_a_proposal_is_worth_its_mean_over_folds(folded, home):
+    """Optuna is told the mean over all folds and seeds, and the newest fold wins."""
+    study = study_of(home / "folded")
+
+    assert len(folded.members) == folded.trials == 12
+    for trial in study.trials:
+        losses = [
+            one.validation_loss for one in folded.members if one.values == trial.params
+        ]
+        assert len(losses) == 4
+        assert trial.value == pytest.approx(np.mean(losses))
+    assert folded.winner.endswith("fold=2")
+
+
+@pytest.mark.usefixtures("folded")
+def test_a_search_of_folds_that_is_cut_off_ends_with_the_same_bytes(
+    bars, home, tmp_path, monkeypatch
+):
+    """The fleet of the proposals dies after its first member was written."""
+    keep, kept = room.Workshop._keep, []
+
+    def dies(self, *given):
+        if kept:
+            raise KeyboardInterrupt
+        kept.append(1)
+        keep(self, *given)
+
+    monkeypatch.setattr(room.Workshop, "_keep", dies)
+    arguments = {"out": tmp_path / "run", "index": tmp_path / "i.sqlite"}
+    with pytest.raises(KeyboardInterrupt):
+        cc.search(bars, SPACE, **arguments, **FOLDED, **QUICK)
+    monkeypatch.undo()
+    cc.search(bars, SPACE, **arguments, **FOLDED, **QUICK)
+
+    assert tree(tmp_path / "run") == tree(home / "folded")
+
+
+def test_a_proposal_is_left_behind_with_all_its_folds(bars, home):
+    """Three proposals of two folds: one trains on to the end, in both folds."""
+    done = cc.search(
+        bars,
+        SPACE,
+        out=home / "folded race",
+        index=home / "fr.sqlite",
+        **{**FOLDED, "seeds": 1, "pruning": "halving"},
+        **LONG,
+    )
+    epochs = {}
+    for one in done.members:
+        epochs.setdefault(str(one.values), []).append(one.epochs)
+
+    assert sorted(epochs.values()) == [[1, 1], [1, 1], [9, 9]]
+    states = [trial.state.name for trial in study_of(home / "folded race").trials]
+    assert sorted(states) == ["COMPLETE", "PRUNED", "PRUNED"]

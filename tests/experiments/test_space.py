@@ -20,10 +20,11 @@ def test_a_file_says_settings_seeds_and_space(tmp_path):
     """Whole settings become whole ranges, and the longest context is known."""
     path = tmp_path / "space.toml"
     path.write_text(TEXT)
-    axes, seeds, settings = read_space(path)
-    space = Space.of(axes, seeds, settings)
+    asked = read_space(path)
+    space = Space.of(asked.axes, asked.seeds, asked.settings, folds=asked.folds)
 
-    assert seeds == 2
+    assert asked.seeds == 2
+    assert asked.folds == 1
     assert space.base.epochs == 3
     assert space.axes["learning_rate"] == Range(low=0.001, high=0.1, log=True)
     assert space.axes["context_length"] == Range(low=5, high=20, whole=True)

@@ -11,6 +11,7 @@ from closecast.cli.daily import daily
 from closecast.cli.data import app as data_app
 from closecast.cli.doctor import doctor
 from closecast.cli.engine import engine
+from closecast.cli.experiment import Pictures, draw_pictures, with_experiment
 from closecast.cli.export import export
 from closecast.cli.lab import lab
 from closecast.cli.leak_test import leak_test
@@ -38,7 +39,7 @@ from closecast.cli.serve import serve_app
 from closecast.cli.shards import forecast_shards, panel_on_disk, tell_shards
 from closecast.cli.shelf import shelf_app
 from closecast.cli.store import add_to as add_store
-from closecast.cli.sweep import Pictures, compare, draw_pictures, runs_app, sweep
+from closecast.cli.sweep import compare, runs_app, sweep
 from closecast.cli.verify import verify
 from closecast.cli.workers import Address, On
 
@@ -60,8 +61,8 @@ app.add_typer(data_app, name="data", help="Look at prices before anything is tra
 data_app.command()(with_hints(pack))
 app.command()(with_hints(leak_test))
 app.command()(lab)
-app.command()(with_hints(sweep))
-app.command()(with_hints(search))
+app.command()(with_hints(with_experiment(sweep)))
+app.command()(with_hints(with_experiment(search)))
 app.command("range-test")(with_settings(with_hints(range_test), NOT_SET))
 app.command()(with_hints(verify))
 app.command()(compare)

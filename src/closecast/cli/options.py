@@ -82,7 +82,7 @@ def with_settings(
         for field in fields(Settings)
         if field.name not in taken
     }
-    return _with_options(command, "settings", options, dict)
+    return with_options(command, "settings", options, dict)
 
 
 def _meanings() -> dict[str, str]:
@@ -116,16 +116,26 @@ def with_hints(
         return hints_from(**given)
 
     options = {name: one for name, one in HINTS.items() if name not in without}
-    return _with_options(command, "hints", options, collect)
+    return with_options(command, "hints", options, collect)
 
 
-def _with_options(
+def with_options(
     command: Callable[..., None],
     argument: str,
     options: Mapping[str, tuple[Any, Any]],
     collect: Callable[..., Any],
 ) -> Callable[..., None]:
-    # An option each in the place of one argument, which is what they make together.
+    """Give a command options in the place of an argument that they make together.
+
+    Args:
+        command: Takes the argument.
+        argument: Its name.
+        options: What typer reads of each option, and its default.
+        collect: Makes the argument of the options.
+
+    Returns:
+        A command whose signature typer reads.
+    """
     signature = inspect.signature(command)
     own = [p for p in signature.parameters.values() if p.name != argument]
     flag = inspect.Parameter.KEYWORD_ONLY

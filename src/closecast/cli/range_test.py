@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from closecast.cli.experiment import IndexFile
 from closecast.cli.options import AsJson, Prices, read
 from closecast.cli.screen import say, say_json, training_progress
-from closecast.cli.sweep import IndexFile
 from closecast.cli.workers import Address, On, workers_on
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ PLACES = ("ray",)
 
 On = Annotated[
     str | None,
-    typer.Option("--on", help="Train on ray's workers; default: in this process."),
+    typer.Option("--on", help="Work on ray's workers; default: in this process."),
 ]
 Address = Annotated[
     str | None,

@@ -13,7 +13,7 @@ import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from closecast.errors import SettingError
 from closecast.experiments.members import Candidate, Value
@@ -100,11 +100,7 @@ class Grid:
             )
         checked = {name: values_of(name, values) for name, values in axes.items()}
         grid = cls(base=base, axes=checked, seeds=int(seeds), folds=int(folds))
-        if grid.size > MAX_UNASKED and not yes:
-            raise SettingError(
-                f"Expected at most {MAX_UNASKED:,} members, got {grid.size:,}. Vary "
-                "less, or say that you mean it: --yes, yes=True in Python."
-            )
+        require_meant(grid.size, yes=yes)
         return grid
 
     @property
@@ -142,7 +138,7 @@ class Grid:
                 one = Candidate(
                     name=member_name(values, seed), values=values, settings=settings
                 )
-                members += [one] if self.folds == 1 else _by_fold(one, splits)
+                members += by_fold(one, splits)
         return members
 
     def to_config(self) -> dict[str, Any]:
@@ -164,8 +160,36 @@ class Grid:
         return config
 
 
-def _by_fold(member: Candidate, splits: Sequence[Split]) -> list[Candidate]:
-    # the same model before each validation block; its settings say which
+def require_meant(size: int, *, yes: bool) -> None:
+    """Refuse an experiment that nobody means to wait for.
+
+    Args:
+        size: Its members.
+        yes: Whether it is meant all the same.
+
+    Raises:
+        SettingError: It has more than ``MAX_UNASKED``.
+    """
+    if size > MAX_UNASKED and not yes:
+        raise SettingError(
+            f"Expected at most {MAX_UNASKED:,} members, got {size:,}. Vary less, or "
+            "say that you mean it: --yes, yes=True in Python."
+        )
+
+
+def by_fold(member: Candidate, splits: Sequence[Split]) -> list[Candidate]:
+    """Give the same model before each validation block.
+
+    Args:
+        member: The model.
+        splits: The folds, oldest first.
+
+    Returns:
+        One for each fold, whose settings say which; the model itself where there is
+        one fold alone.
+    """
+    if len(splits) <= 1:
+        return [member]
     return [
         replace(
             member,
@@ -181,10 +205,24 @@ def _by_fold(member: Candidate, splits: Sequence[Split]) -> list[Candidate]:
     ]
 
 
-def read_grid(
-    path: Path, table: str = "grid", seeds: int = SEEDS
-) -> tuple[dict[str, Any], int, dict[str, Any]]:
-    """Read a file of settings with a table of those that are varied, and ``seeds``.
+class Varied(NamedTuple):
+    """What a file of an experiment says, not checked yet but for settings' names.
+
+    Attributes:
+        axes: The table of what is varied.
+        seeds: Seeds of each combination.
+        folds: Validation blocks that each is chosen on.
+        settings: Settings that all members share.
+    """
+
+    axes: dict[str, Any]
+    seeds: int
+    folds: int
+    settings: dict[str, Any]
+
+
+def read_grid(path: Path, table: str = "grid", seeds: int = SEEDS) -> Varied:
+    """Read a file: settings, ``seeds``, ``folds``, and a table of what is varied.
 
     Args:
         path: A TOML file.
@@ -192,10 +230,10 @@ def read_grid(
         seeds: Seeds where the file has none.
 
     Returns:
-        The table, seeds and shared settings, not checked yet.
+        What it says.
 
     Raises:
-        SettingError: It is no TOML file, or has no such table.
+        SettingError: It is no TOML file, has no such table, or a setting is unknown.
     """
     advice = f"Write settings, then [{table}] and a line for each setting to vary."
     try:
@@ -205,12 +243,14 @@ def read_grid(
             f"Expected a TOML file with a table [{table}], got none that can be read "
             f"({path}: {error}). {advice}"
         ) from error
-    axes, count = content.pop(table, None), content.pop("seeds", seeds)
+    axes = content.pop(table, None)
     if not isinstance(axes, dict):
         raise SettingError(
             f"Expected a table [{table}], got {axes!r} ({path}). {advice}"
         )
-    return axes, count, content
+    count, folds = content.pop("seeds", seeds), content.pop("folds", 1)
+    Settings.of(content)  # what is no setting is no argument of a function either
+    return Varied(axes, count, folds, content)
 
 
 def require_varied(name: str) -> None:

@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 from closecast.durable import write_durably
 from closecast.errors import SettingError
-from closecast.experiments.grid import MAX_UNASKED, member_name
+from closecast.experiments.grid import MAX_UNASKED, by_fold, member_name, require_meant
 from closecast.experiments.members import (
     Candidate,
+    Folds,
     MemberResult,
     SweepProgress,
     Value,
@@ -39,6 +40,8 @@ JOURNAL = "optuna.journal"
 
 STUDY = "closecast"
 
+MOST_TRIALS = 1_000_000
+
 
 def search(  # noqa: PLR0913  each is a choice of its own
     prices: object,
@@ -49,9 +52,11 @@ def search(  # noqa: PLR0913  each is a choice of its own
     pruning: str = "none",
     batch: int = 8,
     seeds: int = SEEDS,
+    folds: int = 1,
     out: str | Path | None = None,
     index: str | Path | None = None,
     storage: str | None = None,
+    yes: bool = False,
     source: str = "prices",
     on_progress: Callable[[SweepProgress], None] | None = None,
     workers: Workers = IN_PROCESS,
@@ -73,9 +78,12 @@ def search(  # noqa: PLR0913  each is a choice of its own
             ``closecast.experiments.rungs``. Its batch is one fleet of one worker.
         batch: Proposals that are trained together, before any of their losses is told.
         seeds: Seeds of each proposal; it is worth its mean loss over them.
+        folds: Validation blocks, one before the other, that each proposal is trained
+            before; it is worth its mean loss over them too.
         out: Run folder to keep everything in; None keeps nothing on the disk.
         index: The index that counts trials; see ``closecast.experiments.index``.
         storage: URL of an Optuna storage that trials are copied to after each batch.
+        yes: Whether more than 10,000 members are meant.
         source: What the prices are called in the run.
         on_progress: Called after each epoch and each member.
         workers: Where members are trained; see ``closecast.experiments.workers``.
@@ -96,14 +104,16 @@ def search(  # noqa: PLR0913  each is a choice of its own
     Source: Akiba et al. (2019), Optuna, doi:10.1145/3292500.3330701; Bergstra et al.
     (2011), Algorithms for Hyper-Parameter Optimization, for the sampler "tpe".
     """
-    require_whole("trials", trials, 1, MAX_UNASKED)
+    require_whole("trials", trials, 1, MOST_TRIALS)
     require_whole("batch", batch, 1, MAX_UNASKED)
     require_choice("sampler", sampler, SAMPLERS)
     require_choice("pruning", pruning, PRUNINGS)
     how = {"sampler": sampler, "trials": trials, "batch": batch}
     if pruning != "none":
         how["pruning"] = pruning
-    varied = Space.of(space, seeds, settings)
+    varied = Space.of(space, seeds, settings, folds=folds)
+    size = trials * varied.seeds * varied.folds
+    require_meant(size, yes=yes)
     _require_one_length(varied, pruning)
 
     def train(work: Workshop, space: Space) -> Plan:
@@ -124,7 +134,8 @@ def search(  # noqa: PLR0913  each is a choice of its own
         prices,
         varied,
         train,
-        size=trials * varied.seeds,
+        size=size,
+        folds=varied.folds,
         out=out,
         index=index,
         source=source,
@@ -166,7 +177,7 @@ class _Study:
             rungs: Epochs after which only the best of them go on.
         """
         trials = [self._ask() for _ in range(count)]
-        batches = [self._members(trial.params) for trial in trials]
+        batches = [self._members(trial.params, work.splits) for trial in trials]
         fresh = {one.name: one for batch in batches for one in batch}
         self.candidates |= fresh
         work.train(list(fresh.values()), rungs)
@@ -201,16 +212,20 @@ class _Study:
         self.study.sampler = _sampler(self.sampler, self.space.base.seed, number)
         return self.study.ask(self.distributions)
 
-    def _members(self, params: Mapping[str, Value]) -> list[Candidate]:
+    def _members(self, params: Mapping[str, Value], splits: Folds) -> list[Candidate]:
         base, first = self.space.base, self.space.base.seed
         values = {name: params[name] for name in self.space.axes}
         return [
-            Candidate(
-                name=member_name(values, seed),
-                values=values,
-                settings=replace(base, **values, seed=seed),  # type: ignore[arg-type]
-            )
+            member
             for seed in range(first, first + self.space.seeds)
+            for member in by_fold(
+                Candidate(
+                    name=member_name(values, seed),
+                    values=values,
+                    settings=replace(base, **values, seed=seed),  # type: ignore[arg-type]
+                ),
+                splits,
+            )
         ]
 
     def _tell(

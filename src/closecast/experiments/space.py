@@ -7,7 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from closecast.errors import SettingError
-from closecast.experiments.grid import read_grid, require_varied, values_of
+from closecast.experiments.grid import (
+    MOST_FOLDS,
+    Varied,
+    read_grid,
+    require_varied,
+    values_of,
+)
 from closecast.experiments.members import Value
 from closecast.models.config import require_flag, require_number, require_whole
 from closecast.training.settings import Settings
@@ -44,15 +50,22 @@ class Space:
         base: Settings that all candidates share.
         axes: Values or range of each varied setting.
         seeds: Seeds of each proposal, from ``base.seed`` on.
+        folds: Validation blocks, one before the other, that each is trained before.
     """
 
     base: Settings
     axes: dict[str, Axis]
     seeds: int
+    folds: int = 1
 
     @classmethod
     def of(
-        cls, axes: Mapping[str, Any], seeds: int, settings: Mapping[str, Any]
+        cls,
+        axes: Mapping[str, Any],
+        seeds: int,
+        settings: Mapping[str, Any],
+        *,
+        folds: int = 1,
     ) -> "Space":
         """Check a space.
 
@@ -61,6 +74,7 @@ class Space:
                 ``low``, ``high`` and perhaps ``log``.
             seeds: Seeds of each proposal.
             settings: Settings that all candidates share.
+            folds: Validation blocks that each proposal is worth its mean over.
 
         Returns:
             The space.
@@ -70,6 +84,7 @@ class Space:
                 range.
         """
         require_whole("seeds", seeds, 1, 1_000_000)
+        require_whole("folds", folds, 1, MOST_FOLDS)
         base = Settings.of(settings)
         if not axes:
             raise SettingError(
@@ -87,7 +102,7 @@ class Space:
             else values_of(name, axis)
             for name, axis in axes.items()
         }
-        return cls(base=base, axes=checked, seeds=int(seeds))
+        return cls(base=base, axes=checked, seeds=int(seeds), folds=int(folds))
 
     @property
     def longest_context(self) -> int:
@@ -108,6 +123,7 @@ class Space:
         return {
             **{name: value for name, value in base.items() if name not in self.axes},
             "seeds": self.seeds,
+            **({"folds": self.folds} if self.folds > 1 else {}),
             "space": {
                 name: asdict(axis) if isinstance(axis, Range) else list(axis)
                 for name, axis in self.axes.items()
@@ -115,17 +131,18 @@ class Space:
         }
 
 
-def read_space(path: Path) -> tuple[dict[str, Any], int, dict[str, Any]]:
-    """Read a space's file: settings at its top, a table ``[space]``, ``seeds``.
+def read_space(path: Path) -> Varied:
+    """Read a space's file: settings, ``seeds``, ``folds`` and a table ``[space]``.
 
     Args:
         path: A TOML file.
 
     Returns:
-        Axes, seeds (``SEEDS`` if it has none) and shared settings, not checked yet.
+        What it says; ``SEEDS`` if it names none.
 
     Raises:
-        SettingError: It is no TOML file, or has no table ``[space]``.
+        SettingError: It is no TOML file, has no table ``[space]``, or a setting is
+            unknown.
     """
     return read_grid(path, "space", SEEDS)
 
