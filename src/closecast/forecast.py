@@ -5,11 +5,13 @@ judge cannot tell an LSTM from a naive line.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float, Int, Shaped
+
+from closecast.errors import ModelError
 
 LEVELS = np.arange(1, 40) / 40
 """Quantile levels of every forecast: 0.025, 0.050 ... 0.975.
@@ -18,6 +20,16 @@ Evenly spaced, so that the mean pinball loss over them is the CRPS up to one
 constant that is the same for every model, and dense enough to hold the edges of
 the 50, 80, 90 and 95 % intervals exactly.
 """
+
+MEDIAN = len(LEVELS) // 2
+NOMINAL = 1 - 2 * LEVELS[:MEDIAN]
+"""Coverage of each central interval, the widest first."""
+
+LEAST_WIDTH = 1e-12
+"""Log return between the median and an edge at least."""
+
+PATH_BANDS = (50, 80, 95)
+"""Bands of the whole path that tables show, in percent."""
 
 Panel_contra = TypeVar("Panel_contra", contravariant=True)
 
@@ -38,6 +50,9 @@ class Forecast:
             this is a geometric mean.
         quantiles: Quantiles of the log return at ``LEVELS``, not decreasing along
             their axis.
+        path_stretch: How far each central interval, the widest first, is stretched
+            around the median at every step for the whole path to stay inside; None
+            where that was not measured.
     """
 
     symbols: Shaped[np.ndarray, " window"]
@@ -46,6 +61,7 @@ class Forecast:
     last_close: Float[np.ndarray, " window"]
     mean: Float[np.ndarray, "window horizon"]
     quantiles: Float[np.ndarray, "window horizon quantile"]
+    path_stretch: Float[np.ndarray, "window interval"] | None = None
 
     def __post_init__(self) -> None:
         windows, horizon = self.mean.shape
@@ -93,6 +109,36 @@ class Forecast:
             + weight * self.quantiles[..., right]
         )
 
+    def path_interval(
+        self, coverage: float
+    ) -> tuple[
+        Float[np.ndarray, "window horizon"], Float[np.ndarray, "window horizon"]
+    ]:
+        """Take the band that the closes of all steps stay inside together.
+
+        Args:
+            coverage: Share of the paths that it shall hold, such as 0.8; between two
+                of the central intervals the band is interpolated.
+
+        Returns:
+            Its low and its high end at each step: log returns from the last close,
+            shape (window, horizon).
+
+        Raises:
+            ModelError: The model has no band of the path.
+            ValueError: No central interval of the forecast has this coverage.
+        """
+        if self.path_stretch is None:
+            raise ModelError(
+                "Expected a forecast with a band of the path, got one without. Train "
+                "the model again with enough validation windows: the band is measured "
+                "on them."
+            )
+        factors = self.path_stretch[:, None, :]
+        band = replace(self, quantiles=stretched_quantiles(self.quantiles, factors))
+        low, high = (1 - coverage) / 2, (1 + coverage) / 2
+        return band.quantile(round(low, 9)), band.quantile(round(high, 9))
+
     def price(
         self, log_return: Float[np.ndarray, "window horizon"]
     ) -> Float[np.ndarray, "window horizon"]:
@@ -106,12 +152,21 @@ class Forecast:
         """
         return np.asarray(self.last_close[:, None] * np.exp(log_return))
 
-    def to_columns(self) -> dict[str, Shaped[np.ndarray, " row"]]:
+    def to_columns(
+        self, *, path_bands: bool = False
+    ) -> dict[str, Shaped[np.ndarray, " row"]]:
         """Lay the forecast out as a table, one row for each window and step.
+
+        Args:
+            path_bands: Whether to add the bands of the whole path.
 
         Returns:
             Columns symbol, cutoff, step (1 .. horizon), date (the target session),
-            last_close, mean, median and quantiles q05 .. q95, all in price units.
+            last_close, mean, median and quantiles q05 .. q95, all in price units;
+            where asked for path_lo_50, path_hi_50 and so on for ``PATH_BANDS``.
+
+        Raises:
+            ModelError: Bands are asked for, and the model has none.
         """
         columns: dict[str, Shaped[np.ndarray, " row"]] = {
             "symbol": np.repeat(self.symbols, self.horizon),
@@ -125,6 +180,11 @@ class Forecast:
         for percent in (5, 10, 25, 75, 90, 95):
             price = self.price(self.quantile(percent / 100))
             columns[f"q{percent:02d}"] = price.ravel()
+        for percent in PATH_BANDS if path_bands else ():
+            ends = zip(("lo", "hi"), self.path_interval(percent / 100), strict=True)
+            columns |= {
+                f"path_{end}_{percent}": self.price(edge).ravel() for end, edge in ends
+            }
         return columns
 
     def take(self, rows: Int[np.ndarray, " some"]) -> "Forecast":
@@ -143,6 +203,7 @@ class Forecast:
             last_close=self.last_close[rows],
             mean=self.mean[rows],
             quantiles=self.quantiles[rows],
+            path_stretch=None if self.path_stretch is None else self.path_stretch[rows],
         )
 
 
@@ -153,8 +214,9 @@ def concatenated(forecasts: Sequence[Forecast]) -> Forecast:
         forecasts: Forecasts of one horizon.
 
     Returns:
-        All their windows.
+        All their windows; bands of the path only where each has them.
     """
+    stretches = [one.path_stretch for one in forecasts if one.path_stretch is not None]
     return Forecast(
         symbols=np.concatenate([one.symbols for one in forecasts]),
         cutoffs=np.concatenate([one.cutoffs for one in forecasts]),
@@ -162,7 +224,52 @@ def concatenated(forecasts: Sequence[Forecast]) -> Forecast:
         last_close=np.concatenate([one.last_close for one in forecasts]),
         mean=np.concatenate([one.mean for one in forecasts]),
         quantiles=np.concatenate([one.quantiles for one in forecasts]),
+        path_stretch=np.concatenate(stretches)
+        if len(stretches) == len(forecasts)
+        else None,
     )
+
+
+def distances_from_median(
+    quantiles: Float[np.ndarray, "window horizon quantile"],
+) -> tuple[
+    Float[np.ndarray, "window horizon interval"],
+    Float[np.ndarray, "window horizon interval"],
+]:
+    """Measure how far the edges of each central interval lie from the median.
+
+    Args:
+        quantiles: Quantiles at ``LEVELS``.
+
+    Returns:
+        Distances of the lower and of the upper edges, the widest interval first, in
+        the unit of the quantiles and at least ``LEAST_WIDTH``.
+    """
+    median = quantiles[..., MEDIAN, None]
+    below = median - quantiles[..., :MEDIAN]
+    above = quantiles[..., :MEDIAN:-1] - median
+    return np.maximum(below, LEAST_WIDTH), np.maximum(above, LEAST_WIDTH)
+
+
+def stretched_quantiles(
+    quantiles: Float[np.ndarray, "window horizon quantile"],
+    factors: Float[np.ndarray, "#window #horizon interval"],
+) -> Float[np.ndarray, "window horizon quantile"]:
+    """Stretch central intervals around their median, and keep them nested.
+
+    Args:
+        quantiles: Quantiles at ``LEVELS``.
+        factors: Factor of the distance from the median, the widest interval first.
+
+    Returns:
+        Quantiles at ``LEVELS``, not decreasing: a wider interval holds a narrower one.
+    """
+    below, above = (
+        np.maximum.accumulate((distance * factors)[..., ::-1], axis=-1)
+        for distance in distances_from_median(quantiles)
+    )
+    median = quantiles[..., MEDIAN, None]
+    return np.concatenate([median - below[..., ::-1], median, median + above], axis=-1)
 
 
 @runtime_checkable

@@ -9,7 +9,15 @@ from pathlib import Path
 import pytest
 
 HOW_TO = Path(__file__).parents[2] / "docs" / "how-to"
-RUNNING = ("store", "own-columns", "lab", "large-panels", "ledger", "onnx")
+RUNNING = (
+    "store",
+    "own-columns",
+    "lab",
+    "large-panels",
+    "ledger",
+    "onnx",
+    "path-bands",
+)
 LANGUAGES = ("md", "ko.md")
 PAIRS = sorted(
     path.relative_to(HOW_TO).as_posix().removesuffix(".md")

@@ -65,6 +65,16 @@ def test_json_is_json(folder):
     assert set(rows[0]) >= {"symbol", "cutoff", "step", "date", "median", "q95"}
 
 
+def test_bands_of_the_path_are_printed_and_written(folder):
+    """One flag adds them to the table, the JSON and the file."""
+    asked = ("forecast", "model", "prices.csv", "--path-bands")
+    assert "80 % band of the path" in closecast(*asked, cwd=folder).stdout
+    rows = json.loads(closecast(*asked, "--json", cwd=folder).stdout)
+    assert all(row["path_lo_95"] < row["q05"] < row["path_hi_95"] for row in rows)
+    assert closecast(*asked, "--out", "b.csv", cwd=folder).returncode == 0
+    assert (folder / "b.csv").read_text().splitlines()[0].endswith("path_hi_95")
+
+
 BAD = {
     "empty": lambda frame: frame.iloc[:0],
     "missing column": lambda frame: frame.drop(columns="close"),

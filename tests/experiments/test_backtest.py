@@ -63,6 +63,7 @@ def test_the_frame_is_nixtlas(result, bars):
     for low, high in (("80", "80"), ("95", "95")):
         assert (frame[f"closecast-lo-{low}"] < frame[f"closecast-hi-{high}"]).all()
     assert (frame["closecast-lo-95"] <= frame["closecast-lo-80"]).all()
+    assert (frame["closecast-path-lo-80"] <= frame["closecast-lo-80"]).all()
     assert {"zero", "drift", "ewma_t"} <= set(frame.columns)
     np.testing.assert_allclose(frame["y"], expected, rtol=1e-12)
 

@@ -55,6 +55,54 @@ def test_a_frame_comes_back_as_the_kind_that_went_in(fitted, bars, kind):
     )
 
 
+def test_bands_of_the_path_are_added_where_asked(fitted, bars):
+    """The 80 % band lies around the 80 % interval of every step."""
+    plain, table = fitted.predict(bars), fitted.predict(bars, path_bands=True)
+
+    added = [name for name in table if name not in plain]
+    assert added == [f"path_{e}_{p}" for p in (50, 80, 95) for e in ("lo", "hi")]
+    assert (table["path_lo_80"] < table["q10"]).all()
+    assert (table["path_hi_80"] > table["q90"]).all()
+
+
+def test_the_band_of_the_path_is_saved_with_the_model(fitted, bars, tmp_path):
+    """The same band after loading; a band that was exchanged is refused."""
+    fitted.save(tmp_path / "m")
+    again = Forecaster.load(tmp_path / "m")
+    assert np.array_equal(
+        again.forecast(bars).path_stretch, fitted.forecast(bars).path_stretch
+    )
+
+    file = tmp_path / "m" / "path_band.json"
+    file.write_text(file.read_text().replace('"num_windows"', '"num_window"'))
+    with pytest.raises(ModelError, match=r"path_band\.json"):
+        Forecaster.load(tmp_path / "m")
+
+
+def test_a_model_without_a_band_says_so(fitted, bars, tmp_path):
+    """A model that was saved before there were bands forecasts as it did."""
+    old = Forecaster.of_fitted(replace(fitted.fitted, path_band=None))
+    old.save(tmp_path / "old")
+    loaded = Forecaster.load(tmp_path / "old")
+
+    assert len(loaded.predict(bars)) == 10
+    with pytest.raises(ModelError, match="Train the model again"):
+        loaded.predict(bars, path_bands=True)
+
+
+def test_the_band_of_the_path_knows_no_bar_of_the_test_block(bars):
+    """Prices after test_start exchanged, the same dates: the same band."""
+    dates = {"validation_start": "2010-08-02", "test_start": "2010-10-01"}
+    first = Forecaster(**QUICK, **dates).fit(bars)
+    values = np.array(bars.values)
+    values[bars.dates >= np.datetime64("2010-10-01"), :VOLUME] *= 3.0
+    second = Forecaster(**QUICK, **dates).fit(replace(bars, values=values))
+
+    band = first.fitted.path_band
+    assert band.to_dict() == second.fitted.path_band.to_dict()
+    assert np.datetime64(band.last_date) < np.datetime64("2010-10-01")
+
+
 def test_no_forecast_moves_when_the_future_is_noise(fitted, bars):
     """Forecasts at a cutoff are the same bytes whatever comes after it."""
     cut = bars.dates[200]

@@ -212,6 +212,27 @@ def test_reasons_count_the_steps_that_are_sure(text: str) -> None:
     assert "90 % confidence set in it at 5 of 5 steps" in words
 
 
+def test_whole_paths_are_counted_where_there_is_a_band(
+    page_of: Callable[..., str],
+) -> None:
+    """A row a level; the sentence that there is no joint path stands without."""
+    held = {
+        "nominal": 0.8,
+        "coverage": 0.741,
+        "stepwise": 0.612,
+        "num_windows": 1234,
+        "num_effective": 400.0,
+        "kupiec_p": 0.01,
+    }
+    without, text = page_of(), page_of(path_coverage=[held])
+
+    assert "No joint path" in without
+    assert "No joint path" not in text
+    assert '<td class="best">74.1</td><td>61.2</td>' in text
+    assert "경로 전체를 보장하지" in page_of(language="ko")
+    assert "Of 1,234 test windows" in text
+
+
 def test_coverage_far_off_is_bold(text: str) -> None:
     """Only where the test agrees."""
     row = text[text.index('<th scope="row">2012</th>') :]

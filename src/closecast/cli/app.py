@@ -129,6 +129,10 @@ def forecast(  # noqa: PLR0913, PLR0917  each is an option
     own: OwnFile = None,
     on: On = None,
     address: Address = None,
+    path_bands: Annotated[
+        bool,
+        typer.Option("--path-bands", help="Add bands for the whole path."),
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Forecast the next closes of every symbol; of a panel on disk by shards."""
@@ -142,22 +146,32 @@ def forecast(  # noqa: PLR0913, PLR0917  each is an option
     else:
         result = forecast_shards(forecaster, panel, on, address)
     if out is not None:
-        write_forecast(out, result)
+        write_forecast(out, result, path_bands=path_bands)
+    rows = _table(result, path_bands=path_bands)
     if as_json:
-        say_json([{k: _plain(v) for k, v in row.items()} for row in _table(result)])
+        say_json([{k: _plain(v) for k, v in row.items()} for row in rows])
     elif out is not None:
         say(f"Forecast: {out} ({len(result)} symbols, {result.horizon} sessions)")
     else:
-        say("symbol      date             median   80 % interval")
-        for row in _table(result):
+        together = "80 % band of the path" if path_bands else ""
+        head = f"symbol      date             median   {'80 % interval':<22} "
+        say((head + together).rstrip())
+        for row in rows:
+            own_ends = f"{row['q10']:.6g} .. {row['q90']:.6g}"
+            band = (
+                f"{row['path_lo_80']:.6g} .. {row['path_hi_80']:.6g}"
+                if path_bands
+                else ""
+            )
             say(
                 f"{row['symbol']:<10}  {row['date']}  {row['median']:>12.6g}   "
-                f"{row['q10']:.6g} .. {row['q90']:.6g}"
+                f"{own_ends:<22} {band}".rstrip()
             )
 
 
-def _table(forecast: "Forecast") -> Iterator[dict[str, Any]]:
-    columns = {name: column.tolist() for name, column in forecast.to_columns().items()}
+def _table(forecast: "Forecast", *, path_bands: bool) -> Iterator[dict[str, Any]]:
+    table = forecast.to_columns(path_bands=path_bands)
+    columns = {name: column.tolist() for name, column in table.items()}
     for row in zip(*columns.values(), strict=True):
         yield dict(zip(columns, row, strict=True))
 

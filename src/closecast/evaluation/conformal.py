@@ -22,7 +22,14 @@ import numpy as np
 from jaxtyping import Bool, Float, Int, Shaped
 
 from closecast.errors import WindowError
-from closecast.forecast import LEVELS, Forecast, Forecaster
+from closecast.forecast import (
+    MEDIAN,
+    NOMINAL,
+    Forecast,
+    Forecaster,
+    distances_from_median,
+    stretched_quantiles,
+)
 from closecast.market.bars import Bars
 from closecast.windows.index import cutoffs_with_context
 from closecast.windows.scaling import WindowData
@@ -34,15 +41,8 @@ STEP_SIZE = 0.005
 MIN_WINDOWS = 40
 """Fewer validation windows do not reach the 95 % interval: 1 / (1 - 0.95), twice."""
 
-MEDIAN = len(LEVELS) // 2
-NOMINAL = 1 - 2 * LEVELS[:MEDIAN]
-"""Coverage of each central interval, the widest first."""
-
 PROBABILITIES = np.arange(1, 200) / 200
 """Where the distribution of scores is kept."""
-
-LEAST_WIDTH = 1e-12
-"""Log return between the median and an edge at least."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -134,7 +134,7 @@ def fit_conformal(
             f"Expected at least {MIN_WINDOWS} validation windows to calibrate on, got "
             f"{count}. Use a longer series or calibrate=none."
         )
-    scores = np.sort(_scores(forecast.quantiles, truth), axis=0)
+    scores = np.sort(stretch_needed(forecast.quantiles, truth), axis=0)
     # the finite-sample rank: ceil((n + 1) p) of n
     ranks = np.ceil((count + 1) * PROBABILITIES - 1e-9).astype(np.int64)
     table = scores[np.minimum(ranks, count) - 1]
@@ -222,7 +222,9 @@ class Calibrated:
         quantiles = np.empty_like(plain.quantiles)
         for windows, promise in self._promises(bars, rows, plain):
             factors = self.conformal.factors(promise.coverage)
-            quantiles[windows] = _stretched(plain.quantiles[windows], factors)
+            quantiles[windows] = stretched_quantiles(
+                plain.quantiles[windows], factors[None]
+            )
         own = np.searchsorted(rows, cutoffs)
         return replace(plain, quantiles=quantiles).take(own)
 
@@ -268,7 +270,9 @@ class Calibrated:
             yield windows, promise
             if date >= self.conformal.adapts_from:
                 known = windows[rows[windows] + horizon < bars.ends[rows[windows]]]
-                scores = _scores(plain.quantiles[known], data.target(rows[known]))
+                scores = stretch_needed(
+                    plain.quantiles[known], data.target(rows[known])
+                )
                 factors = self.conformal.factors(promise.coverage)
                 waiting.add(bars.dates[rows[known] + horizon], scores > factors)
 
@@ -285,7 +289,8 @@ def stretched(
     Returns:
         The forecast with wider or narrower intervals.
     """
-    return replace(forecast, quantiles=_stretched(forecast.quantiles, factors))
+    quantiles = stretched_quantiles(forecast.quantiles, factors[None])
+    return replace(forecast, quantiles=quantiles)
 
 
 def missed(
@@ -346,37 +351,20 @@ def _by_date(
     yield from zip(known, np.split(order, first[1:]), strict=True)
 
 
-def _scores(
+def stretch_needed(
     quantiles: Float[np.ndarray, "window horizon quantile"],
     truth: Float[np.ndarray, "window horizon"],
 ) -> Float[np.ndarray, "window horizon interval"]:
-    # the factor that an interval must be stretched by to hold the truth
-    below, above = _distances(quantiles)
+    """Say by how much each interval would have to be stretched to hold the truth.
+
+    Args:
+        quantiles: Quantiles at ``LEVELS``.
+        truth: Log returns from the last close that came.
+
+    Returns:
+        Factors of the distance from the median, the widest interval first; 1 is its
+        edge.
+    """
+    below, above = distances_from_median(quantiles)
     miss = (truth - quantiles[..., MEDIAN])[..., None]
     return np.asarray(np.maximum(miss / above, -miss / below))
-
-
-def _distances(
-    quantiles: Float[np.ndarray, "window horizon quantile"],
-) -> tuple[
-    Float[np.ndarray, "window horizon interval"],
-    Float[np.ndarray, "window horizon interval"],
-]:
-    # from the median to the edges, the widest interval first
-    median = quantiles[..., MEDIAN, None]
-    below = median - quantiles[..., :MEDIAN]
-    above = quantiles[..., :MEDIAN:-1] - median
-    return np.maximum(below, LEAST_WIDTH), np.maximum(above, LEAST_WIDTH)
-
-
-def _stretched(
-    quantiles: Float[np.ndarray, "window horizon quantile"],
-    factors: Float[np.ndarray, "horizon interval"],
-) -> Float[np.ndarray, "window horizon quantile"]:
-    # from the median outwards, so that a wider interval holds a narrower one
-    below, above = (
-        np.maximum.accumulate((distance * factors)[..., ::-1], axis=-1)
-        for distance in _distances(quantiles)
-    )
-    median = quantiles[..., MEDIAN, None]
-    return np.concatenate([median - below[..., ::-1], median, median + above], axis=-1)

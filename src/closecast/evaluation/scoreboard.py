@@ -19,6 +19,7 @@ from closecast.evaluation.comparison import Comparison
 from closecast.evaluation.copycat import Copycat, check_copycat
 from closecast.evaluation.costs import CostCurve, cost_curve
 from closecast.evaluation.direction import Direction, judge_direction
+from closecast.evaluation.path_band import PathCoverage, path_coverage
 from closecast.evaluation.paths import PathScore, score_paths
 from closecast.evaluation.ranking import Ranking, rank_symbols
 from closecast.evaluation.regimes import Conditional, by_volatility
@@ -45,6 +46,8 @@ class Scoreboard:
         direction: Directions that it names, from step 1 on.
         clustering: Whether its intervals miss in a row.
         paths: The whole path of every model, as one.
+        path_coverage: How often the judged model's bands held the whole path; empty
+            where it has none.
         superiority: What is better than ewma_t by CRPS and than zero by squared
             error, all models counted.
         regimes: Its skill in calm and in storm against each density baseline.
@@ -65,6 +68,7 @@ class Scoreboard:
     direction: tuple[Direction, ...]
     clustering: tuple[Clustering, ...]
     paths: tuple[PathScore, ...]
+    path_coverage: tuple[PathCoverage, ...]
     superiority: tuple[Superiority, ...]
     regimes: tuple[Conditional, ...]
     costs: CostCurve | None
@@ -83,6 +87,7 @@ class Scoreboard:
         Returns:
             Names and figures, ready for JSON.
         """
+        bands = [one.to_dict() for one in self.path_coverage]
         return {
             "verdict": self.verdict,
             "why": list(self.why),
@@ -93,6 +98,7 @@ class Scoreboard:
             "direction": [step.to_dict() for step in self.direction],
             "clustering": [one.to_dict() for one in self.clustering],
             "paths": [one.to_dict() for one in self.paths],
+            **({"path_coverage": bands} if bands else {}),
             "superiority": [one.to_dict() for one in self.superiority],
             "regimes": [one.to_dict() for one in self.regimes],
             "costs": None if self.costs is None else self.costs.to_dict(),
@@ -155,6 +161,7 @@ def _score(
         direction=judge_direction(forecast, truth),
         clustering=cluster_misses(forecast, truth),
         paths=score_paths(forecasts, truth, scale),
+        path_coverage=path_coverage(forecast, truth),
         superiority=(
             *_superiority(density, "ewma_t", "crps"),
             *_superiority(squares, "zero", "squared_error"),

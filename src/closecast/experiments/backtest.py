@@ -23,7 +23,7 @@ from closecast.experiments.evidence import as_stored
 from closecast.experiments.fitted import Fitted, fitted_on
 from closecast.experiments.record import block_of, data_of, stamps_of
 from closecast.experiments.workers import IN_PROCESS, Workers
-from closecast.forecast import Forecast, concatenated
+from closecast.forecast import PATH_BANDS, Forecast, concatenated
 from closecast.market.bars import Bars
 from closecast.market.broken import broken_steps
 from closecast.models.baselines import fit_baselines
@@ -182,7 +182,8 @@ class Backtest:
         Returns:
             Columns unique_id, ds (the target session), cutoff, y, step and fold; for
             each model its mean under its name, its median, and the edges of its
-            50, 80 and 95 % intervals such as closecast-lo-80. In price units.
+            50, 80 and 95 % intervals such as closecast-lo-80, and of the bands of the
+            whole path such as closecast-path-lo-80. In price units.
         """
         from closecast.market.readers import frame_of
 
@@ -551,6 +552,13 @@ def _price_columns(name: str, forecast: Forecast) -> dict[str, np.ndarray]:
             level = round(0.5 + sign * percent / 200, 9)
             price = forecast.price(forecast.quantile(level))
             columns[f"{name}-{edge}-{percent}"] = price.ravel()
+    if forecast.path_stretch is not None:
+        for percent in PATH_BANDS:
+            ends = zip(("lo", "hi"), forecast.path_interval(percent / 100), strict=True)
+            columns |= {
+                f"{name}-path-{end}-{percent}": forecast.price(edge).ravel()
+                for end, edge in ends
+            }
     return columns
 
 

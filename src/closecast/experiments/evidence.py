@@ -1,8 +1,9 @@
 """Every forecast behind a scoreboard, so that its figures can be made again.
 
 One Parquet file, a row for each window and step: what came, the volatility that it is
-measured in, and of every model the mean and the 39 quantiles. They are stored in single
-precision and scored as they are stored, so that nothing is lost between the two.
+measured in, and of every model the mean, the 39 quantiles and the band of the path.
+They are stored in single precision and scored as they are stored, so that nothing is
+lost between the two.
 """
 
 import io
@@ -16,7 +17,7 @@ from jaxtyping import Float
 
 from closecast.durable import write_durably
 from closecast.errors import IntegrityError
-from closecast.forecast import LEVELS, Forecast
+from closecast.forecast import LEVELS, MEDIAN, Forecast
 
 EVIDENCE = "evidence.parquet"
 
@@ -24,7 +25,7 @@ MAX_ROWS = 2_000_000
 """Windows x steps x models that are stored at most: some hundred megabytes."""
 
 COMPRESSION_LEVEL = 9
-MEAN, QUANTILES = ":mean", ":quantiles"
+MEAN, QUANTILES, PATH = ":mean", ":quantiles", ":path"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -54,13 +55,19 @@ def as_stored(forecast: Forecast) -> Forecast:
         forecast: The forecast.
 
     Returns:
-        Mean and quantiles in single precision, as double.
+        All that it says in single precision, as double.
     """
+    stretch = forecast.path_stretch
     return replace(
         forecast,
-        mean=forecast.mean.astype(np.float32).astype(np.float64),
-        quantiles=forecast.quantiles.astype(np.float32).astype(np.float64),
+        mean=_single(forecast.mean),
+        quantiles=_single(forecast.quantiles),
+        path_stretch=None if stretch is None else _single(stretch),
     )
+
+
+def _single(values: np.ndarray) -> np.ndarray:
+    return values.astype(np.float32).astype(np.float64)
 
 
 def write_evidence(folder: Path, evidence: Evidence) -> bool:
@@ -93,6 +100,11 @@ def write_evidence(folder: Path, evidence: Evidence) -> bool:
         flat = pa.array(forecast.quantiles.astype(np.float32).ravel())
         columns[name + MEAN] = forecast.mean.astype(np.float32).ravel()
         columns[name + QUANTILES] = pa.FixedSizeListArray.from_arrays(flat, len(LEVELS))
+        if forecast.path_stretch is not None:
+            each = np.repeat(forecast.path_stretch.astype(np.float32), horizon, axis=0)
+            columns[name + PATH] = pa.FixedSizeListArray.from_arrays(
+                pa.array(each.ravel()), MEDIAN
+            )
     buffer = io.BytesIO()
     parquet.write_table(
         pa.table(columns),
@@ -144,7 +156,10 @@ def _evidence(table: Any) -> Evidence:  # noqa: ANN401  a pyarrow table
             target_dates=_grid(table, "date", horizon).astype("datetime64[D]"),
             last_close=window["last_close"],
             mean=_grid(table, name + MEAN, horizon).astype(np.float64),
-            quantiles=_quantiles(table, name, horizon),
+            quantiles=_lists(table, name + QUANTILES).reshape(-1, horizon, len(LEVELS)),
+            path_stretch=_lists(table, name + PATH).reshape(-1, MEDIAN)[first]
+            if name + PATH in table.column_names
+            else None,
         )
         for name in names
     }
@@ -159,6 +174,5 @@ def _grid(table: Any, name: str, horizon: int) -> np.ndarray:  # noqa: ANN401
     return np.asarray(table[name]).reshape(-1, horizon)
 
 
-def _quantiles(table: Any, name: str, horizon: int) -> np.ndarray:  # noqa: ANN401
-    flat = table[name + QUANTILES].combine_chunks().flatten()
-    return np.asarray(flat, dtype=np.float64).reshape(-1, horizon, len(LEVELS))
+def _lists(table: Any, name: str) -> np.ndarray:  # noqa: ANN401
+    return np.asarray(table[name].combine_chunks().flatten(), dtype=np.float64)

@@ -6,8 +6,19 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Int
 
-from closecast.evaluation.conformal import Calibrated, Conformal, fit_conformal
+from closecast.evaluation.conformal import (
+    MIN_WINDOWS,
+    Calibrated,
+    Conformal,
+    fit_conformal,
+)
 from closecast.evaluation.no_skill import NAME, label_shuffle
+from closecast.evaluation.path_band import (
+    Banded,
+    PathBand,
+    calibration_windows,
+    fit_path_band,
+)
 from closecast.forecast import Forecaster
 from closecast.market.bars import Bars
 from closecast.models.baselines import (
@@ -20,7 +31,7 @@ from closecast.models.baselines import (
 from closecast.models.baselines.location_scale import expanding_moments
 from closecast.training.model import TrainedModel
 from closecast.training.permuted import Permuted, train_permuted
-from closecast.windows import Split, WindowData
+from closecast.windows import Split, WindowData, WindowSpec
 from closecast.windows.leakage import (
     LeakResult,
     require_no_leak,
@@ -40,6 +51,8 @@ class Fitted:
     Attributes:
         model: The model.
         conformal: How far its intervals are stretched; None leaves them.
+        path_band: What its whole path stays inside; None where there were too few
+            validation windows to measure it on, and of a model saved without.
         leak_tests: Outcomes of the leak tests.
         permuted: The same network on targets dealt out anew; None where it was not
             trained, and of a model that was loaded.
@@ -47,6 +60,7 @@ class Fitted:
 
     model: TrainedModel
     conformal: Conformal | None = None
+    path_band: PathBand | None = None
     leak_tests: tuple[LeakResult, ...] = ()
     permuted: Permuted | None = None
 
@@ -72,9 +86,11 @@ class Fitted:
             tail = model.forecast(bars, split.validation)
             truth = WindowData.of(bars, settings.window_spec).target(split.validation)
             conformal = fit_conformal(tail, truth, split.test_start)
+        stepwise = cls(model=model, conformal=conformal).stepwise
+        path_band = _path_band(stepwise, bars, split, settings.window_spec)
         every = np.concatenate([split.train, split.validation, split.test])
         asked, asked_rows = some_symbols(bars, every)
-        voice = cls(model=model, conformal=conformal).voice
+        voice = cls(model=model, conformal=conformal, path_band=path_band).voice
         permuted = train_permuted(bars, settings, split)
         leak_tests = [
             *run_leak_tests(voice, asked, asked_rows),
@@ -86,17 +102,35 @@ class Fitted:
         return cls(
             model=model,
             conformal=conformal,
+            path_band=path_band,
             leak_tests=tuple(leak_tests),
             permuted=permuted,
         )
 
     @property
     def voice(self) -> Forecaster[Bars]:
-        """What forecasts: the model, its intervals stretched where asked."""
+        """What forecasts: the model, its intervals held where asked, and a band."""
+        if self.path_band is None:
+            return self.stepwise
+        return Banded(base=self.stepwise, band=self.path_band)
+
+    @property
+    def stepwise(self) -> TrainedModel | Calibrated:
+        """The voice without the band of the path: the intervals of each step."""
         if self.conformal is None:
             return self.model
         spec = self.model.settings.window_spec
         return Calibrated(base=self.model, conformal=self.conformal, spec=spec)
+
+
+def _path_band(
+    stepwise: Forecaster[Bars], bars: Bars, split: Split, spec: WindowSpec
+) -> PathBand | None:
+    if len(split.validation) < MIN_WINDOWS:
+        return None
+    rows = calibration_windows(split.validation)
+    truth = WindowData.of(bars, spec).target(rows)
+    return fit_path_band(stepwise.forecast(bars, rows), truth)
 
 
 def some_symbols(

@@ -13,6 +13,7 @@ from jaxtyping import Int
 from closecast.engine.fleet import Progress
 from closecast.errors import ClosecastWarning, ModelError, SettingError, WindowError
 from closecast.evaluation.conformal import Conformal
+from closecast.evaluation.path_band import PathBand
 from closecast.evaluation.scoreboard import Scoreboard, score
 from closecast.experiments.defects import (
     checkup_of,
@@ -34,7 +35,7 @@ from closecast.market.own import with_own
 from closecast.market.panels import bars_of
 from closecast.market.readers import frame_kind, frame_of
 from closecast.models.baselines import Baseline, fit_baselines
-from closecast.training.checkpoint import load, save
+from closecast.training.checkpoint import load, save, saved_beside
 from closecast.training.model import TrainedModel, train_fleet
 from closecast.training.permuted import Permuted, train_permuted
 from closecast.training.settings import Settings
@@ -61,6 +62,7 @@ if TYPE_CHECKING:
 
 LEAK_TESTS_FILE = "leak_tests.json"
 CALIBRATION_FILE = "calibration.json"
+PATH_BAND_FILE = "path_band.json"
 DATA_CHECK_FILE = "data_check.json"
 
 ONE_OF_EACH = (
@@ -303,6 +305,7 @@ class Forecaster:
         cutoffs: str | Sequence[str] | None = None,
         *,
         own: object = None,
+        path_bands: bool = False,
     ) -> Any:  # noqa: ANN401  the frame's kind is the caller's
         """Forecast the next closes.
 
@@ -311,6 +314,7 @@ class Forecaster:
             cutoffs: None for the last bar of each symbol, "all" for every bar with
                 a context behind it, or ISO dates of last known bars.
             own: As in ``fit``; columns known ahead reach beyond the last bar.
+            path_bands: Whether to add the bands that all steps stay inside together.
 
         Returns:
             A frame of the kind that went in (pandas from a file), one row a symbol,
@@ -319,10 +323,11 @@ class Forecaster:
         Raises:
             BarsError: The prices break a rule.
             WindowError: No symbol has a context at a cutoff.
-            ModelError: ``fit`` was not called yet.
+            ModelError: ``fit`` was not called yet, or the model has no band.
         """
         forecast = self.forecast(self.panel(prices, own), cutoffs)
-        return frame_of(forecast.to_columns(), frame_kind(prices))
+        columns = forecast.to_columns(path_bands=path_bands)
+        return frame_of(columns, frame_kind(prices))
 
     def forecast(
         self, bars: Bars, cutoffs: str | Sequence[str] | None = None
@@ -449,6 +454,8 @@ class Forecaster:
             told[DATA_CHECK_FILE] = self._checkup.to_dict()
         if self.fitted.conformal is not None:
             told[CALIBRATION_FILE] = self.fitted.conformal.to_dict()
+        if self.fitted.path_band is not None:
+            told[PATH_BAND_FILE] = self.fitted.path_band.to_dict()
         beside = {
             name: (json.dumps(values, indent=2) + "\n").encode()
             for name, values in told.items()
@@ -477,6 +484,11 @@ class Forecaster:
                 conformal=(
                     _read_calibration(path, model.settings.horizon)
                     if calibrated
+                    else None
+                ),
+                path_band=(
+                    _read_path_band(Path(folder) / PATH_BAND_FILE)
+                    if PATH_BAND_FILE in saved_beside(Path(folder))
                     else None
                 ),
                 leak_tests=_stamps(Path(folder) / LEAK_TESTS_FILE),
@@ -516,6 +528,16 @@ def _read_calibration(path: Path, horizon: int) -> Conformal:
         raise ModelError(
             f"Expected a calibration, got none that can be read ({path}: {error}). "
             "Train the model again."
+        ) from error
+
+
+def _read_path_band(path: Path) -> PathBand:
+    try:
+        return PathBand.of(json.loads(path.read_text()))
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise ModelError(
+            f"Expected a band of the path, got none that can be read ({path}: {error})."
+            " Train the model again."
         ) from error
 
 

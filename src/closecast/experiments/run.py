@@ -82,14 +82,15 @@ def store_evidence(folder: Path, evidence: Evidence) -> None:
         )
 
 
-def write_forecast(path: Path, forecast: Forecast) -> None:
+def write_forecast(path: Path, forecast: Forecast, *, path_bands: bool = False) -> None:
     """Write a forecast as CSV, the same bytes for the same forecast.
 
     Args:
         path: The file.
         forecast: What to write; columns as in ``Forecast.to_columns``.
+        path_bands: Whether to add the bands of the whole path.
     """
-    write_table(path, forecast.to_columns())
+    write_table(path, forecast.to_columns(path_bands=path_bands))
 
 
 def write_table(path: Path, columns: Mapping[str, Shaped[np.ndarray, " row"]]) -> None:

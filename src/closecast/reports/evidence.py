@@ -25,6 +25,17 @@ class Covered:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PathCovered:
+    """Share of the whole paths inside a band, and inside each step's own interval."""
+
+    nominal: float
+    coverage: float
+    stepwise: float
+    num_windows: int
+    kupiec_p: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PitShares:
     """Share of the closes in each bin of equal probability, at one step."""
 
@@ -116,6 +127,7 @@ class Evidence:
     """All of it; an empty tuple or None where the scoreboard has none."""
 
     coverage: tuple[Covered, ...]
+    path_coverage: tuple[PathCovered, ...]
     pit: tuple[PitShares, ...]
     ranking: tuple[Ranked, ...]
     slices: tuple[Sliced, ...]
@@ -141,6 +153,7 @@ def evidence_of(board: Mapping[str, Any]) -> Evidence:
     costs = board.get("costs")
     return Evidence(
         coverage=_all(Covered, calibration.get("coverage")),
+        path_coverage=_all(PathCovered, board.get("path_coverage")),
         pit=_all(PitShares, calibration.get("pit")),
         ranking=_all(Ranked, board.get("ranking")),
         slices=_all(Sliced, board.get("slices")),

@@ -12,7 +12,7 @@ from markupsafe import Markup
 
 from closecast.evaluation.verdict import DENSITY_BASELINES, MAX_P, MEAN_BASELINES
 from closecast.reports.against import Against, Point, compare, judged_rows
-from closecast.reports.evidence import Covered, Evidence, Ranked, Sliced
+from closecast.reports.evidence import Covered, Evidence, PathCovered, Ranked, Sliced
 from closecast.reports.figures import (
     SIGNS,
     STYLES,
@@ -99,6 +99,7 @@ def sheet_of(story: Story, words: Words) -> dict[str, Any]:
             story.epochs, story.best_epoch, words, "learning"
         ),
         **_coverage(story, words),
+        "path_rows": [(one, _is_off(one)) for one in story.evidence.path_coverage],
         **_pits(story.evidence, words),
         **_slices(story.evidence.slices, words),
         **_ranking(story.evidence.ranking, words),
@@ -384,7 +385,7 @@ def _coverage_rows(
     ]
 
 
-def _is_off(cell: Covered) -> bool:
+def _is_off(cell: Covered | PathCovered) -> bool:
     far = abs(cell.coverage - cell.nominal) > TOLERANCE
     return far and cell.kupiec_p is not None and cell.kupiec_p < SIGNIFICANT
 

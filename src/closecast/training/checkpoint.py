@@ -100,6 +100,21 @@ def load(folder: Path | str) -> TrainedModel:
         ) from error
 
 
+def saved_beside(folder: Path) -> tuple[str, ...]:
+    """Name the files that were saved with a model.
+
+    Args:
+        folder: Where ``save`` wrote it.
+
+    Returns:
+        Names of ``beside``.
+
+    Raises:
+        ModelError: The record is missing or damaged.
+    """
+    return tuple(_read_document(folder).get(BESIDE, {}))
+
+
 def _loaded(folder: Path, document: Mapping[str, Any]) -> TrainedModel:
     from safetensors import SafetensorError
     from safetensors.numpy import load as from_bytes

@@ -38,6 +38,17 @@ def test_a_forecast_is_the_models_own(client, forecaster, bars: Bars):
     assert answer["last_close"] == pytest.approx(own.last_close[0])
 
 
+def test_bands_of_the_path_lie_around_the_intervals(client, forecaster, bars: Bars):
+    """They are the model's own, wider than the interval of each step."""
+    answer = client.get("/v1/forecasts/AAPL").json()
+
+    own = forecaster.forecast(bars)
+    low, high = (own.price(end)[0] for end in own.path_interval(0.8))
+    for at, step in enumerate(answer["steps"]):
+        assert step["path"]["80"] == pytest.approx([low[at], high[at]], rel=1e-9)
+        assert step["path"]["80"][0] <= step["intervals"]["80"][0]
+
+
 def test_a_forecast_names_its_model_and_what_that_is_worth(client, shelf):
     """The verdict stands beside the numbers, and the version that made them."""
     answer = client.get("/v1/forecasts/AAPL").json()

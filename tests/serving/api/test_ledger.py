@@ -71,6 +71,9 @@ def test_the_newest_forecast_is_the_one_that_was_published(book, client, bars: B
     assert answer["verdict"]["text"] == "No evidence of skill in the mean."
     high = entry.last_close * np.exp(float(entry.quantiles[0, 35]))
     assert answer["steps"][0]["intervals"]["80"][1] == pytest.approx(high, rel=1e-6)
+    assert (
+        answer["steps"][4]["path"]["80"][1] > answer["steps"][4]["intervals"]["80"][1]
+    )
 
 
 def test_the_record_counts_what_came_true(book, client):

@@ -257,7 +257,7 @@ def test_the_promise_is_the_recursion_over_what_was_published(desk, model):
     for day in range(-9, 0):
         desk.run(day)
     first_bars = desk.prices.select(desk.prices.dates <= desk.dates[-9])
-    coverage = Forecaster.load(model).voice.promise(first_bars).coverage
+    coverage = Forecaster.load(model).fitted.stepwise.promise(first_bars).coverage
     with opened(desk) as ledger:
         past = [p for p in ledger.entries(model="closecast") if len(p.scores) == 5]
         for date in sorted({p.scores[-1].date for p in past}):

@@ -72,7 +72,7 @@ def recorded(
         made_at=entry.as_of,
         late=entry.late,
         last_close=_price(entry.last_close),
-        steps=steps_of(forecast_of([entry])),
+        steps=steps_of(_banded(forecast_of([entry]), serving if own else None)),
         model=shapes.ModelShape(
             version=serving.version if serving and own else None,
             hash=entry.model_hash,
@@ -94,6 +94,7 @@ def steps_of(forecast: Distribution) -> list[shapes.Step]:
         One entry a session ahead, in price units.
     """
     mean, median = forecast.price(forecast.mean)[0], _medians(forecast)[0]
+    bands = _path_bands(forecast)
     return [
         shapes.Step(
             step=step + 1,
@@ -101,6 +102,7 @@ def steps_of(forecast: Distribution) -> list[shapes.Step]:
             mean=_price(mean[step]),
             median=_price(median[step]),
             intervals=ends,
+            path=None if bands is None else bands[step],
         )
         for step, ends in enumerate(_intervals(forecast)[0])
     ]
@@ -204,6 +206,31 @@ def _intervals(forecast: Distribution) -> list[list[Ends]]:
         ]
         for window in range(len(forecast))
     ]
+
+
+def _path_bands(forecast: Distribution) -> list[Ends] | None:
+    # of each step of one window, the ends of each band in price units
+    if forecast.path_stretch is None:
+        return None
+    ends = {
+        level: [
+            forecast.price(end)[0] for end in forecast.path_interval(int(level) / 100)
+        ]
+        for level in LEVELS
+    }
+    return [
+        {
+            level: (_price(low[step]), _price(high[step]))
+            for level, (low, high) in ends.items()
+        }
+        for step in range(forecast.horizon)
+    ]
+
+
+def _banded(forecast: Distribution, serving: Serving | None) -> Distribution:
+    # a ledger keeps intervals; the band around them is its model's
+    band = None if serving is None else serving.forecaster.fitted.path_band
+    return forecast if band is None else band.around(forecast)
 
 
 def _price(value: float) -> float:

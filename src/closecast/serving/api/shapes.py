@@ -121,6 +121,10 @@ class Step(Shape):
     intervals: dict[str, Interval] = Field(
         description="Central intervals by their level in percent: 50, 80, 95."
     )
+    path: dict[str, Interval] | None = Field(
+        description="Bands that all steps stay inside together, by their level in "
+        "percent: 50, 80, 95. null: the model has none."
+    )
 
 
 class Forecast(Shape):

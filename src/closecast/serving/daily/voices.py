@@ -87,7 +87,7 @@ class Voices:
     @property
     def adapts(self) -> bool:
         """Whether the model's intervals follow what they missed."""
-        return isinstance(self.forecaster.voice, Calibrated)
+        return self.forecaster.fitted.conformal is not None
 
     def first_promise(self, bars: Bars) -> Promise:
         """Say what intervals are asked to hold before the ledger has seen any.
@@ -98,7 +98,7 @@ class Voices:
         Returns:
             The promise that follows from these bars.
         """
-        voice = self.forecaster.voice
+        voice = self.forecaster.fitted.stepwise
         if not isinstance(voice, Calibrated):
             return Promise.nominal(self.forecaster.spec.horizon)
         return voice.promise(bars)

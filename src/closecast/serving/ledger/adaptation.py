@@ -16,7 +16,8 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from closecast.errors import LedgerError
-from closecast.evaluation.conformal import MEDIAN, Promise, missed
+from closecast.evaluation.conformal import Promise, missed
+from closecast.forecast import MEDIAN
 from closecast.serving.ledger.chain import Entry, forecast_of, written
 from closecast.serving.ledger.rows import entry_of
 from closecast.serving.ledger.seals import promise_hash

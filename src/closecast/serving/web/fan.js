@@ -9,10 +9,14 @@ const BANDS = [["95", 0.14], ["80", 0.2], ["50", 0.3]];
 
 const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
 
-/** Draws one fan: three bands, the median, and the close they open from. */
+/**
+ * Draws one fan: three bands, the median, and the close they open from; where asked, the
+ * outline that all sessions stay inside together.
+ */
 class Fan {
-  constructor(fan) {
+  constructor(fan, band) {
     this.fan = fan;
+    this.band = band;
     this.views = [{ zOrder: () => "top", renderer: () => ({ draw: (target) => target.useMediaCoordinateSpace((space) => this.paint(space.context)) }) }];
   }
 
@@ -27,8 +31,13 @@ class Fan {
   /** The fan belongs to what the price axis has to show. */
   autoscaleInfo() {
     const { last_close: last, steps } = this.fan;
-    const ends = steps.flatMap((step) => step.intervals["95"]);
+    const ends = steps.flatMap((step) => [...step.intervals["95"], ...this.bandOf(step)]);
     return { priceRange: { minValue: Math.min(last, ...ends), maxValue: Math.max(last, ...ends) } };
+  }
+
+  /** The ends of the band that the whole path stays inside, where it is shown. */
+  bandOf(step) {
+    return (this.band && step.path?.[this.band]) || [];
   }
 
   paint(context) {
@@ -45,6 +54,15 @@ class Fan {
       context.fill();
     }
     context.globalAlpha = 1;
+    if (steps.every((step) => this.bandOf(step).length)) {
+      context.lineWidth = 1;
+      context.setLineDash([4, 3]);
+      for (const end of [0, 1]) {
+        trace(context, xs, ys((step) => this.bandOf(step)[end]));
+        context.stroke();
+      }
+      context.setLineDash([]);
+    }
     context.lineWidth = 2;
     const middle = ys((step) => step.median);
     trace(context, xs, middle);
@@ -77,10 +95,11 @@ function look() {
 }
 
 /**
- * Draw bars and a fan into a container that stands in the page.
- * Returns { showFan, showLast, remove }.
+ * Draw bars and a fan into a container that stands in the page, with the band of the
+ * whole path at a level such as "80", or none.
+ * Returns { showFan, showBand, showLast, remove }.
  */
-export function drawChart(container, bars, fan) {
+export function drawChart(container, bars, fan, band) {
   const chart = createChart(container, look());
   const [up, down] = [colour("up"), colour("down")];
   const candles = chart.addSeries(CandlestickSeries, {
@@ -98,8 +117,12 @@ export function drawChart(container, bars, fan) {
     const last = bars.at(-1).date;
     const ahead = next.steps.filter((step) => step.date > last).map((step) => ({ time: step.date }));
     candles.setData([...bars.map(({ date, open, high, low, close }) => ({ time: date, open, high, low, close })), ...ahead]);
-    drawn = new Fan(next);
+    drawn = new Fan(next, band);
     candles.attachPrimitive(drawn);
+  };
+  const showBand = (level) => {
+    band = level;
+    showFan(drawn.fan);
   };
   /** Show the last sessions, with the sessions ahead beside them. */
   const showLast = (sessions) => {
@@ -107,5 +130,5 @@ export function drawChart(container, bars, fan) {
     chart.timeScale().setVisibleLogicalRange({ from: Math.max(-0.5, bars.length - sessions), to: end });
   };
   showFan(fan);
-  return { showFan, showLast, remove: () => chart.remove() };
+  return { showFan, showBand, showLast, remove: () => chart.remove() };
 }

@@ -83,13 +83,17 @@ function chartCard(bars, forecast, past, signal) {
   const whole = () => segments(words("forecast.span"), SPANS.map(([sessions, name]) => [sessions, words(`span.${name}`)]), 66,
     (sessions) => handle.chart?.showLast(sessions));
   const note = h("p.quiet", { role: "status" });
+  const band = forecast.steps.every((step) => step.path)
+    && segments(words("forecast.band"), [[null, words("band.none")], ...["50", "80", "95"].map((level) => [level, percent(level / 100, 0)])], null,
+      (level) => handle.chart?.showBand(level));
   handle.showPast = (one) => {
     handle.chart?.showFan(one ?? forecast);
     show(note, one ? words("forecast.past_shown", { day: day(one.cutoff, true) }) : null);
   };
   handle.card = h("section.card", { "aria-label": words("forecast.title") },
     h("div.tools", h("h2", words("forecast.title")), whole()), holder,
-    h("ul.key", h("li", h("i.line"), words("key.median")), ["50", "80", "95"].map((level) => h("li", h(`i.b${level}`), words("key.interval", { level })))), note);
+    h("ul.key", h("li", h("i.line"), words("key.median")), ["50", "80", "95"].map((level) => h("li", h(`i.b${level}`), words("key.interval", { level }))),
+      band && h("li", h("i.band"), words("key.band"))), band && h("div.tools", h("p.quiet", words("forecast.band_note")), band), note);
   // the chart measures its container, which must stand in the page by then
   requestAnimationFrame(() => {
     if (signal.aborted) return;
@@ -104,8 +108,10 @@ function aheadCard(forecast) {
   const title = words("forecast.ahead");
   const range = ([low, high]) => `${price(low)} – ${price(high)}`;
   const rows = forecast.steps.map((step) => [day(step.date), price(step.median), signed(step.median / forecast.last_close - 1),
-    range(step.intervals["50"]), range(step.intervals["80"]), range(step.intervals["95"])]);
-  const heads = [words("forecast.session"), words("key.median"), words("forecast.change"), ...["50", "80", "95"].map((level) => percent(level / 100, 0))];
+    range(step.intervals["50"]), range(step.intervals["80"]), range(step.intervals["95"]),
+    ...(step.path ? [range(step.path["80"])] : [])]);
+  const heads = [words("forecast.session"), words("key.median"), words("forecast.change"), ...["50", "80", "95"].map((level) => percent(level / 100, 0)),
+    ...(forecast.steps[0].path ? [words("forecast.band_80")] : [])];
   return card(title, table(title, heads, rows),
     h("p.quiet.gap", words("forecast.made_of", { cutoff: day(forecast.cutoff, true), hash: forecast.data.slice(0, 8), model: forecast.model.hash.slice(0, 8) })),
     forecast.notes.length > 0 && h("ul.quiet", forecast.notes.map((note) => sentence("li", note))));
