@@ -31,12 +31,22 @@ def test_the_hardest_is_first(scores: tuple[Score, ...]) -> None:
     assert not any(one.weak for one in found)
 
 
-def test_a_baseline_far_off_is_weak_and_last(scores: tuple[Score, ...]) -> None:
+def test_a_baseline_far_behind_is_weak_and_last(scores: tuple[Score, ...]) -> None:
     """It would stretch the axis of the others."""
-    found = compare(with_skills(scores, easy=0.2, far=-0.3, hard=0.01), "crps")
+    found = compare(with_skills(scores, easy=0.2, near=-0.02, hard=0.01), "crps")
     assert [(one.model, one.weak) for one in found] == [
+        ("near", False),
         ("hard", False),
-        ("far", True),
+        ("easy", True),
+    ]
+
+
+def test_a_baseline_that_wins_is_never_weak(scores: tuple[Score, ...]) -> None:
+    """One that beats the model by far is the hardest, whatever lies close to it."""
+    found = compare(with_skills(scores, close=0.002, better=-0.05, easy=0.4), "crps")
+    assert [(one.model, one.weak) for one in found] == [
+        ("better", False),
+        ("close", False),
         ("easy", True),
     ]
 

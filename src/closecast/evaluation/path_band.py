@@ -152,7 +152,8 @@ def calibration_windows(
         At most ``MAX_WINDOWS`` of them, evenly spaced.
     """
     count = min(len(cutoffs), MAX_WINDOWS)
-    return cutoffs[np.linspace(0, len(cutoffs) - 1, count).astype(int)]
+    places = np.linspace(0, len(cutoffs) - 1, count).astype(int)
+    return np.asarray(cutoffs[places])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -236,7 +237,7 @@ def _coverage(
     forecast: Forecast, truth: Float[np.ndarray, "window horizon"], level: float
 ) -> PathCoverage:
     low, high = forecast.path_interval(level)
-    held = ((low <= truth) & (truth <= high)).all(axis=1)
+    held = np.asarray(((low <= truth) & (truth <= high)).all(axis=1))
     trials = effective_trials(held, forecast.cutoffs, forecast.horizon)
     share = float(held.mean())
     return PathCoverage(

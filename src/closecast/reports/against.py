@@ -13,8 +13,8 @@ P_VALUES = {"crps": "dm_p_vs", "rmse": "dm_p_mean_vs"}
 """Where a row keeps the p-values of a measure."""
 
 WEAK = 3.0
-"""A baseline is weak where its skills reach this many times further than those of the
-hardest: on one axis it would flatten all others."""
+"""A baseline is weak where the model is better than it and its skills reach this many
+times further than those of the hardest: on one axis it would flatten all others."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,18 +113,19 @@ def compare(scores: Sequence[Score], measure: str) -> list[Against]:
                     p_value=getattr(row, P_VALUES[measure]).get(name),
                 )
                 points.setdefault(name, {})[row.horizon] = point
-    groups = _groups(points)
-    least = min((_reach(points[group[0]]) for group in groups), default=0.0)
+    groups = sorted(_groups(points), key=lambda group: _mean(points[group[0]]))
+    hardest = _reach(points[groups[0][0]]) if groups else 0.0
     found = [
         Against(
             model=group[0],
             same=tuple(group[1:]),
             points=points[group[0]],
-            weak=_reach(points[group[0]]) > WEAK * least > 0,
+            weak=_mean(points[group[0]]) > 0
+            and _reach(points[group[0]]) > WEAK * hardest > 0,
         )
         for group in groups
     ]
-    return sorted(found, key=lambda one: (one.weak, sum(one.skills) / len(one.skills)))
+    return sorted(found, key=lambda one: one.weak)  # stable: the hardest stays first
 
 
 def _groups(points: Mapping[str, Mapping[int, Point]]) -> list[list[str]]:
@@ -133,6 +134,10 @@ def _groups(points: Mapping[str, Mapping[int, Point]]) -> list[list[str]]:
         key = tuple((step, point.value) for step, point in steps.items())
         groups.setdefault(key, []).append(name)
     return list(groups.values())
+
+
+def _mean(points: Mapping[int, Point]) -> float:
+    return sum(point.value for point in points.values()) / len(points)
 
 
 def _reach(points: Mapping[int, Point]) -> float:
