@@ -109,7 +109,9 @@ def model(root: Path) -> Artefact:
 def spoken(forecaster: Forecaster, bars: Bars) -> bytes:
     """Give the bytes of a forecast."""
     forecast = forecaster.forecast(bars)
-    return forecast.mean.tobytes() + forecast.quantiles.tobytes()
+    low, high = forecast.path_interval(0.8)
+    parts = (forecast.mean, forecast.quantiles, low, high)
+    return b"".join(part.tobytes() for part in parts)
 
 
 def under_way(root: Path) -> Artefact:
