@@ -49,7 +49,7 @@ def test_a_loader_that_believes_would_be_seen(script, tmp_path: Path, monkeypatc
     monkeypatch.setattr(
         checkpoint, "_read_checked", lambda path, _: checkpoint._read(path)
     )
-    found = module.run(80, 5, tmp_path)
+    found = module.run(90, 7, tmp_path)
 
     assert found["silent"] > 0
 
