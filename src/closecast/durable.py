@@ -39,12 +39,13 @@ def write_durably(path: Path, content: bytes | memoryview) -> None:
     flush_folder(path.parent)
 
 
-def stage(path: Path, content: bytes | memoryview) -> None:
+def stage(path: Path, content: bytes | memoryview, *, flush: bool = True) -> None:
     """Write one file of several; its name is durable after ``flush_folder``.
 
     Args:
         path: Where to; an older file is replaced.
         content: What to write.
+        flush: Whether it has to outlast a loss of power.
 
     Raises:
         DiskError: The disk is full; an older file is still there.
@@ -55,7 +56,8 @@ def stage(path: Path, content: bytes | memoryview) -> None:
         with beside.open("wb") as file:
             file.write(content)
             file.flush()
-            os.fsync(file.fileno())
+            if flush:
+                os.fsync(file.fileno())
         beside.replace(path)
     except OSError as error:
         if error.errno not in FULL:

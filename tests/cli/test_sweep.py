@@ -2,8 +2,10 @@
 
 import io
 import json
+import shutil
 import subprocess
 import sys
+import tomllib
 
 import pytest
 from rich.console import Console
@@ -53,6 +55,23 @@ def test_the_same_command_again_gives_the_same_answer(folder):
     assert answer["members"] == answer["trials"] == 2
     assert answer["diverged"] == {}
     assert "evidence of skill in the mean" in answer["verdict"]
+
+
+@pytest.mark.parametrize("name", ["python", "closecast", "numpy", "torch"])
+def test_a_run_of_another_version_is_refused(folder, tmp_path, name):
+    """The version is shown as it is there and as it is here; nothing is changed."""
+    shutil.copytree(folder / "run", tmp_path / "run")
+    config = tmp_path / "run" / "config.toml"
+    text = config.read_text()
+    ours = tomllib.loads(text)["versions"][name]
+    config.write_text(text.replace(f'{name} = "{ours}"', f'{name} = "0.0.1"'))
+
+    again = sweep(folder, out=tmp_path / "run")
+
+    assert again.returncode == 1
+    assert f"versions.{name}: 0.0.1 there, {ours} asked for" in again.stderr
+    assert "the settings, prices and versions of this one" in again.stderr
+    assert '"0.0.1"' in config.read_text()
 
 
 def test_a_report_is_drawn_again_the_same(folder):

@@ -7,11 +7,12 @@ to the disk: a run that is cut off goes on from its members, never from this fil
 
 import json
 import math
-import os
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+from closecast.durable import stage
 
 PROGRESS = "progress.json"
 
@@ -37,15 +38,16 @@ class ProgressFile:
 
         Args:
             standing: Gives plain values, none of them NaN; asked only where it is due.
+
+        Raises:
+            DiskError: The disk is full.
         """
         if self._clock() - self._written < EVERY_S:
             return
         self._written = self._clock()
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        beside = self.path.with_name(f".{PROGRESS}.{os.getpid()}.tmp")
         text = json.dumps(standing(), ensure_ascii=False, allow_nan=False)
-        beside.write_text(text, "utf-8")
-        beside.replace(self.path)
+        stage(self.path, text.encode(), flush=False)
 
     def remove(self) -> None:
         """Take the file away: the run is done."""

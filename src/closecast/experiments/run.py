@@ -264,7 +264,7 @@ def _require_same(
         raise ModelError(
             f"Expected the run that is asked for, got another one ({path}: {shown}"
             f"{f'; {more} more' if more > 0 else ''}). Give another folder, or the "
-            "settings and prices of this one."
+            "settings, prices and versions of this one."
         )
 
 
