@@ -95,6 +95,7 @@ def _on(device: str, choice: Choice) -> Choice:
     return choice
 
 
+@cache
 def _built() -> bool:
     return find_spec("closecast.engine.native._baseline") is not None
 

@@ -2,6 +2,7 @@
 
 import datetime as dt
 
+import anyio.to_thread
 import numpy as np
 import pytest
 
@@ -310,3 +311,20 @@ def test_a_model_that_reads_other_symbols_is_asked_with_all_of_them(
 
     assert newest.data == past.data == bars.fingerprint
     np.testing.assert_array_equal(newest.forecast.symbols, ["IBM"])
+
+
+def test_no_request_takes_a_thread_to_find_what_is_served(client, bars, monkeypatch):
+    """FastAPI sends plain functions to a thread, which costs more than an answer."""
+    sent, run = [], anyio.to_thread.run_sync
+
+    async def noted(task, *values, **how):
+        sent.append(task)
+        return await run(task, *values, **how)
+
+    monkeypatch.setattr(anyio.to_thread, "run_sync", noted)
+
+    assert client.get("/v1/symbols").status_code == 200
+    assert client.get("/v1/forecasts/AAPL").status_code == 200
+    answer = client.post("/v1/forecasts", json={"bars": posted(bars)})
+    assert answer.status_code == 200
+    assert not sent

@@ -1,14 +1,17 @@
 """Published forecasts by HTTP: as they were recorded, with the record beside them."""
 
+import asyncio
 import datetime as dt
+import threading
+import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from closecast.errors import LedgerError
 from closecast.market.bars import Bars
 from closecast.models.baselines import Zero
+from closecast.serving.api import published
 from closecast.serving.api.published import Published
 from closecast.serving.ledger import Ledger, Publication
 
@@ -193,33 +196,97 @@ def test_a_new_recording_is_seen_at_the_next_look(
     assert client.get("/v1/forecasts/AAPL").json()["origin"] == "ledger"
 
 
-def test_a_database_that_is_gone_for_a_minute_comes_back(
-    served, book, client, monkeypatch
+@pytest.fixture
+def on_postgres(served, forecaster, bars: Bars, database: str, tmp_path: Path):
+    """Serve a ledger on a PostgreSQL server that has all sessions but the newest."""
+    known = bars.select(bars.dates < bars.dates.max())
+    with Ledger.open(database, receipts=tmp_path / "receipts") as ledger:
+        record(ledger, forecaster, "a" * 64, known)
+        opened = Ledger.open(database, create=False)
+        served.service.published = Published(opened, clock=served.time)
+        asyncio.run(served.service.published.standing())
+        served.service.published._ask_monitors(served.service.published._known)
+        yield ledger
+
+
+ASKED, IBM = (f"/v1/forecasts/{name}?origin=ledger" for name in ("AAPL", "IBM"))
+
+
+def test_a_server_of_postgresql_that_is_gone_for_a_minute_comes_back(
+    served, on_postgres, postgres, client
 ):
-    """For some seconds what lay ready is sent; then 503; then all is as before."""
-    before = client.get("/v1/forecasts/AAPL").json()
-    head = type(book).head
+    """What lies ready is sent with its age, all else is 503; then all is as before."""
+    before = client.get(ASKED)
+    assert client.get("/v1/history/IBM").status_code == 200
+    entries = on_postgres.head.number
+    told = client.get("/v1/prices/AAPL?limit=30").json()
+    names = ("open", "high", "low", "close", "volume")
+    posted = [
+        {"date": date, **{name: told[name][at] for name in names}}
+        for at, date in enumerate(told["dates"])
+    ]
 
-    def gone(_):
-        raise LedgerError("no server")
-
-    monkeypatch.setattr(type(book), "head", property(gone))
-    served.time.seconds += 2
-    assert client.get("/v1/forecasts/AAPL").status_code == 200
+    postgres.stop()
     served.time.seconds += 60
-    for address in ("/v1/forecasts/AAPL", "/v1/history/AAPL", "/v1/ledger"):
-        answer = client.get(address)
+    ready = client.get(ASKED)
+    refused = [client.get(a) for a in ("/v1/history/IBM", "/v1/ledger", IBM)]
+    computed = client.post("/v1/forecasts", json={"bars": posted})
+    health = client.get("/v1/health").json()
+    postgres.start()
+    soon = client.get("/v1/history/IBM")  # within a second of the last look
+    served.time.seconds += 2
+    after = client.get(ASKED)
+
+    assert (ready.content, ready.headers["age"]) == (before.content, "60")
+    for answer in refused:
         assert answer.status_code == 503
         assert int(answer.headers["retry-after"]) >= 1
         assert "Nothing is lost" in answer.json()["detail"]
-    assert client.get("/v1/health").json()["ledger"] == "unavailable"
-    assert client.get("/v1/prices/AAPL").status_code == 200
-
-    monkeypatch.setattr(type(book), "head", head)
-    served.time.seconds += 2
-    after = client.get("/v1/forecasts/AAPL").json()
-    assert after["steps"] == before["steps"]
+    assert (health["status"], health["ledger"]) == ("degraded", "unavailable")
+    assert computed.status_code == 200
+    assert soon.status_code == 503
+    assert (after.content, after.headers.get("age")) == (before.content, None)
     assert client.get("/v1/health").json()["ledger"] == "ok"
+    assert client.get(IBM).status_code == 200
+    assert on_postgres.head.number == entries
+    assert on_postgres.verify() == ()
+
+
+@pytest.mark.usefixtures("on_postgres")
+def test_what_lies_ready_is_not_sent_for_ever(served, postgres, client):
+    """After ten minutes without the database nobody knows what holds."""
+    assert client.get(ASKED).status_code == 200
+
+    postgres.stop()
+    served.time.seconds += 599
+    late = client.get(ASKED)
+    served.time.seconds += 2
+    too_late = client.get(ASKED)
+    postgres.start()
+
+    assert (late.status_code, late.headers["age"]) == (200, "599")
+    assert too_late.status_code == 503
+
+
+def test_a_database_that_hangs_is_waited_for_once(served, book, client, monkeypatch):
+    """Who asks after the first one is told at once."""
+    head, hanging = book.head, threading.Event()
+    monkeypatch.setattr(published, "PATIENCE_S", 0.3)
+    assert client.get("/v1/ledger").status_code == 200
+
+    monkeypatch.setattr(
+        type(book), "head", property(lambda _: hanging.wait(30) and head)
+    )
+    served.time.seconds += 60
+    first = client.get("/v1/ledger")
+    served.time.seconds += 1
+    begun = time.perf_counter()
+    others = [client.get("/v1/ledger") for _ in range(20)]
+    took_s = time.perf_counter() - begun
+    hanging.set()
+
+    assert {one.status_code for one in (first, *others)} == {503}
+    assert took_s < 20 * 0.3
 
 
 def test_a_server_without_a_ledger_says_so(client):

@@ -3,6 +3,7 @@
 import importlib
 import importlib.util
 import os
+from functools import cache
 from typing import Any
 
 from closecast.engine.fleet import PRECISIONS
@@ -17,7 +18,7 @@ OVERRIDE = "CLOSECAST_ENGINE_ISA"
 
 def is_built() -> bool:
     """Tell whether the package was installed with its compiled kernels."""
-    return importlib.util.find_spec(f"{__package__}._baseline") is not None
+    return _is_compiled("baseline")
 
 
 def supported() -> tuple[str, ...]:
@@ -28,11 +29,7 @@ def supported() -> tuple[str, ...]:
     """
     if not is_built():
         return ()
-    return tuple(
-        name
-        for name in _module("baseline").supported()
-        if importlib.util.find_spec(f"{__package__}._{name}") is not None
-    )
+    return tuple(filter(_is_compiled, _module("baseline").supported()))
 
 
 def cpu_features() -> tuple[str, ...]:
@@ -96,6 +93,11 @@ def load_kernels(name: str) -> Any:  # noqa: ANN401 - a compiled module
         The module.
     """
     return _module(name)
+
+
+@cache  # a look at the disk, which each forecast would take again
+def _is_compiled(name: str) -> bool:
+    return importlib.util.find_spec(f"{__package__}._{name}") is not None
 
 
 def _module(name: str) -> Any:  # noqa: ANN401

@@ -93,11 +93,12 @@ class Problem(ClosecastError):  # noqa: N818  as RFC 9457 calls it
         return Response(content, self.status, more, media_type=MEDIA_TYPE)
 
 
-def not_now(what: str, retry_after_s: int = 5) -> Problem:
+def not_now(what: str, how: str = "to answer", retry_after_s: int = 5) -> Problem:
     """Say that a part of the server is away for the moment.
 
     Args:
         what: The part, such as "the ledger".
+        how: What was expected of it.
         retry_after_s: Seconds after which it may be asked again.
 
     Returns:
@@ -105,7 +106,7 @@ def not_now(what: str, retry_after_s: int = 5) -> Problem:
     """
     return Problem(
         503,
-        f"Expected {what} to answer, got nothing from it. Nothing is lost; ask again "
+        f"Expected {what} {how}, got nothing from it. Nothing is lost; ask again "
         f"in {retry_after_s} s.",
         retry_after_s=retry_after_s,
         kind="unavailable",

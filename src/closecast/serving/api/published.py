@@ -1,8 +1,9 @@
 """The ledger as the API reads it: beside the event loop, and with patience.
 
 Whether something new was recorded is looked up once a second in a thread of its own; a
-request waits for it only when nothing was heard for a while. A database that is away
-makes 503 after that, and its next answer ends it.
+request waits for it only when nothing was heard for a while. While a database is away,
+answers that lie ready are still sent, with their age; all else of the ledger is 503
+until it answers.
 """
 
 import asyncio
@@ -13,7 +14,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeVar
 
-from closecast.serving.api.problems import not_now
+from closecast.serving.api.problems import Problem, not_now
 
 if TYPE_CHECKING:
     from closecast.serving.ledger import Ledger, Monitor
@@ -28,6 +29,9 @@ SCORED_S = 10.0
 
 TRUSTED_S = 5.0
 """Seconds that what was seen is believed without an answer."""
+
+KEPT_S = 600.0
+"""Seconds that what lies ready is sent while the database is away."""
 
 PATIENCE_S = 5.0
 """Seconds that a request waits for the database."""
@@ -76,7 +80,7 @@ class Published:
         self._monitors: tuple[Monitor, ...] | None = None
         self._monitored: object = None
         self._looking: Future[Standing] | None = None
-        self._counted_at = -math.inf
+        self._asked_at = self._counted_at = -math.inf
 
     async def standing(self) -> Standing:
         """Say what the ledger holds.
@@ -87,16 +91,46 @@ class Published:
         Raises:
             Problem: The database does not answer.
         """
-        known = self._known
-        age = math.inf if known is None else self._clock() - known.seen_at
+        known, now = self._known, self._clock()
+        age = math.inf if known is None else now - known.seen_at
         looking = self._looking
-        if age >= LOOK_S and (looking is None or looking.done()):
+        if looking is None or (
+            age >= LOOK_S and looking.done() and now - self._asked_at >= LOOK_S
+        ):
+            self._asked_at = now
             looking = self._looking = self._pool.submit(self._look)
-        if (known is not None and age < TRUSTED_S) or looking is None:
-            assert known is not None  # noqa: S101  for mypy: then it was seen
-        else:
-            known = await self._awaited(looking)
+        if known is None or age >= TRUSTED_S:
+            known = await self._awaited(looking, PATIENCE_S + self._asked_at - now)
         return replace(known, monitors=self._monitors)
+
+    async def last_standing(self) -> Standing:
+        """Say what the ledger held when it was seen last, while it is away too.
+
+        Returns:
+            What was seen, ``KEPT_S`` ago at most.
+
+        Raises:
+            Problem: The database has not answered for longer.
+        """
+        try:
+            return await self.standing()
+        except Problem:
+            known = self._known
+            if known is None or self._clock() - known.seen_at > KEPT_S:
+                raise
+            return replace(known, monitors=self._monitors)
+
+    def age_s(self, standing: Standing) -> int:
+        """Say how long ago something was seen.
+
+        Args:
+            standing: What was seen.
+
+        Returns:
+            Whole seconds; 0 while it is believed without an answer.
+        """
+        age = self._clock() - standing.seen_at
+        return int(age) if age >= TRUSTED_S else 0
 
     async def read(self, task: Callable[["Ledger"], T]) -> T:
         """Read from the ledger.
@@ -110,19 +144,23 @@ class Published:
         Raises:
             Problem: The database does not answer.
         """
-        return await self._awaited(self._pool.submit(task, self.ledger))
+        reading = self._pool.submit(task, self.ledger)
+        try:
+            return await self._awaited(reading, PATIENCE_S)
+        finally:
+            reading.cancel()  # where nobody waits any more, and it has not begun
 
     def close(self) -> None:
         """Close the ledger, and let the threads go."""
         self._pool.shutdown(wait=False, cancel_futures=True)
         self.ledger.close()
 
-    async def _awaited(self, future: "Future[T]") -> T:
+    async def _awaited(self, future: "Future[T]", patience_s: float) -> T:
         from closecast.errors import LedgerError
 
         try:
             waiting = asyncio.shield(asyncio.wrap_future(future))
-            return await asyncio.wait_for(waiting, PATIENCE_S)
+            return await asyncio.wait_for(waiting, max(patience_s, 0.0))
         except (LedgerError, TimeoutError) as error:
             raise not_now("the ledger") from error
 

@@ -94,14 +94,22 @@ class Service:
             Problem: It took too long, or too many wait already.
         """  # noqa: DOC501  not_now gives a Problem
         if self._waiting >= MOST_WAITING:
-            raise not_now("a free worker", 1)
+            raise Problem(
+                503,
+                f"Expected at most {MOST_WAITING} computations to wait, got another "
+                "one. Nothing is lost; ask again in 1 s.",
+                retry_after_s=1,
+                kind="unavailable",
+            )
         self._waiting += 1
         try:
             loop = asyncio.get_running_loop()
             running = loop.run_in_executor(self._pool, self._in_turn, task)
             return await asyncio.wait_for(running, self.work_s)
         except TimeoutError as error:
-            raise not_now(f"an answer within {self.work_s:g} s") from error
+            raise not_now(
+                "a computation", f"to end within {self.work_s:g} s"
+            ) from error
         finally:
             self._waiting -= 1
 
@@ -144,19 +152,6 @@ class Service:
                 kind="no-model",
             )
         return serving
-
-    async def ledger_epoch(self) -> object:
-        """Say what answers from the ledger depend on.
-
-        Returns:
-            What changes with the ledger; None without one.
-
-        Raises:
-            Problem: Its database does not answer.
-        """
-        if self.published is None:
-            return None
-        return (await self.published.standing()).epoch
 
     def require_ledger(self) -> Published:
         """Refuse without a ledger.
@@ -216,8 +211,10 @@ class Service:
         self._pool.shutdown(wait=False, cancel_futures=True)
 
 
-def service_of(request: Request) -> Service:
+async def service_of(request: Request) -> Service:
     """Find what the app of a request serves.
+
+    A coroutine, as FastAPI sends plain functions to a thread, on every request.
 
     Args:
         request: The request.

@@ -13,6 +13,7 @@ from closecast.market.bars import Bars, from_columns
 from closecast.serving.api.answers import Ready
 from closecast.serving.api.layout import computed, recorded
 from closecast.serving.api.problems import Problem
+from closecast.serving.api.published import Standing
 from closecast.serving.api.routes.history import Told, told_of
 from closecast.serving.api.service import Served, Service
 from closecast.serving.api.shapes import Forecast, Forecasts, PostedBars
@@ -21,6 +22,8 @@ from closecast.serving.desk import Serving, make
 router = APIRouter(prefix="/v1", tags=["forecasts"])
 
 JSON = "application/json"
+
+EPOCH = dt.date(1970, 1, 1).toordinal()
 
 MOST_SYMBOLS = 100
 """Symbols of one request."""
@@ -66,8 +69,10 @@ async def forecasts(
         )
     for name in names:
         service.require_symbol(name)
-    parts = [await _answer(service, Question(name)) for name in names]
-    return Response(b'{"forecasts":[' + b",".join(parts) + b"]}", media_type=JSON)
+    known = await _known(service)
+    parts = [await _answer(service, Question(name), known) for name in names]
+    content = b'{"forecasts":[' + b",".join(parts) + b"]}"
+    return Response(content, headers=_age(service, known), media_type=JSON)
 
 
 @router.get("/forecasts/{symbol:path}", response_model=Forecast)
@@ -79,20 +84,23 @@ async def forecast(
 ) -> Response:
     """Forecast the next closes of a symbol, with verdict and record."""
     service.require_symbol(symbol)
-    question = Question(symbol, cutoff, origin)
-    return Response(await _answer(service, question), media_type=JSON)
+    known = await _known(service)
+    content = await _answer(service, Question(symbol, cutoff, origin), known)
+    return Response(content, headers=_age(service, known), media_type=JSON)
 
 
 @router.post("/forecasts", response_model=Forecast)
 async def forecast_posted(service: Served, posted: PostedBars) -> Response:
     """Forecast the next closes of posted bars; nothing of them is kept."""
     serving = service.require_serving()
-    bars = bars_of(posted)
-
-    made = await service.work(lambda: make(serving, bars, posted.symbol, posted.cutoff))
-    content = computed(serving, made).model_dump_json()
+    content = await service.work(lambda: _posted(serving, posted))
     service.metrics.forecasts.labels("posted").inc()
     return Response(content, media_type=JSON)
+
+
+def _posted(serving: Serving, posted: PostedBars) -> str:
+    made = make(serving, bars_of(posted), posted.symbol, posted.cutoff)
+    return computed(serving, made).model_dump_json()
 
 
 def bars_of(posted: PostedBars) -> Bars:
@@ -108,9 +116,10 @@ def bars_of(posted: PostedBars) -> Bars:
         Problem: A bar is of a day that has not come.
         BarsError: The bars break a rule.
     """
+    days = [bar.date.toordinal() for bar in posted.bars]
     tomorrow = dt.datetime.now(dt.UTC).date() + dt.timedelta(days=1)
-    newest = max(bar.date for bar in posted.bars)
-    if newest > tomorrow:  # a day ahead: somewhere it is tomorrow already
+    if max(days) > tomorrow.toordinal():  # somewhere it is tomorrow already
+        newest = dt.date.fromordinal(max(days))
         raise Problem(
             422,
             f"Expected bars of days that have come, got one of {newest} (symbol "
@@ -119,7 +128,7 @@ def bars_of(posted: PostedBars) -> Bars:
         )
     return from_columns(
         np.full(len(posted.bars), posted.symbol),
-        np.array([bar.date for bar in posted.bars], dtype="datetime64[D]"),
+        (np.array(days) - EPOCH).astype("datetime64[D]"),
         np.array(
             [(b.open, b.high, b.low, b.close, b.volume) for b in posted.bars],
             dtype=np.float64,
@@ -127,12 +136,28 @@ def bars_of(posted: PostedBars) -> Bars:
     )
 
 
-async def _answer(service: Service, question: Question) -> bytes:
+async def _known(service: Service) -> Standing | None:
+    if service.published is None:
+        return None
+    return await service.published.last_standing()
+
+
+def _age(service: Service, known: Standing | None) -> dict[str, str] | None:
+    # RFC 9111: an answer that lay ready, not confirmed by the ledger since
+    if service.published is None or known is None:
+        return None
+    age_s = service.published.age_s(known)
+    return {"Age": str(age_s)} if age_s else None
+
+
+async def _answer(
+    service: Service, question: Question, known: Standing | None
+) -> bytes:
     serving = service.desk.serving()
     epoch = (
         serving and (serving.model_hash, serving.version),
         service.prices.content().version,
-        await service.ledger_epoch(),
+        known and known.epoch,
     )
     ready = await service.answers.get(
         epoch, question, lambda: _made(service, serving, question)
