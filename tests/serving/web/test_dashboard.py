@@ -53,8 +53,30 @@ def test_the_forecast_page_shows_what_the_api_says(site, visitor):
     row = page.locator("main tbody tr").first.inner_text()
     assert f"{first['median']:.2f}" in row
     assert all(f"{end:.2f}" in row for end in first["intervals"]["80"])
-    assert page.locator(".chart canvas").count() > 0
+    page.wait_for_selector(".chart canvas")  # drawn in the frame after the table
     assert "No evidence of skill in the mean" in page.locator(".verdict").inner_text()
+
+
+@pytest.mark.slow
+def test_the_pointer_reads_bars_and_the_fan(site, visitor):
+    """Over a candle the line says what came, over the fan what is forecast."""
+    page = visitor.visit(site, "forecast/AAPL", language="en")
+    answer = page.evaluate("fetch('/v1/forecasts/AAPL').then((a) => a.json())")
+    page.wait_for_selector(".chart canvas")
+    box = page.locator(".chart").bounding_box()
+    line = page.locator(".readout")
+
+    page.mouse.move(box["x"] + 40, box["y"] + 100)
+    page.wait_for_selector(".readout:not(:has-text('%')):has-text('Vol')")
+    old = line.inner_text()
+    for right in range(70, 170, 4):
+        page.mouse.move(box["x"] + box["width"] - right, box["y"] + 100)
+        if "Median" in line.inner_text():
+            break
+
+    assert re.search(r"O\s*[\d.]+\s*H\s*[\d.]+\s*L\s*[\d.]+\s*C\s*[\d.]+", old)
+    told = [f"{step['median']:.2f}" for step in answer["steps"]]
+    assert any(median in line.inner_text() for median in told)
 
 
 @pytest.mark.slow

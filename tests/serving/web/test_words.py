@@ -42,3 +42,10 @@ def test_no_words_are_idle():
     made = tuple({*re.findall(r"`([a-z_.]+)\$\{", text), "verdict."})
     idle = [key for key in catalogue("en") if f'"{key}"' not in text]
     assert [key for key in idle if not key.startswith(made)] == []
+
+
+def test_every_model_that_is_judged_has_a_name(judged_run: Path):
+    """No model of a scoreboard shows its key on the page."""
+    rows = json.loads((judged_run / "scoreboard.json").read_text())["rows"]
+    names = {f"models.{row['model']}" for row in rows}
+    assert names - set(catalogue("en")) == set()

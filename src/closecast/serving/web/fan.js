@@ -95,11 +95,12 @@ function look() {
 }
 
 /**
- * Draw bars and a fan into a container that stands in the page, with the band of the
+ * Draw bars and a fan into a container that stands in the page. `point` is told the place of
+ * the session under the pointer, or null where there is none. `showBand` shows the band of the
  * whole path at a level such as "80", or none.
  * Returns { showFan, showBand, showLast, remove }.
  */
-export function drawChart(container, bars, fan, band) {
+export function drawChart(container, bars, fan, point) {
   const chart = createChart(container, look());
   const [up, down] = [colour("up"), colour("down")];
   const candles = chart.addSeries(CandlestickSeries, {
@@ -111,7 +112,7 @@ export function drawChart(container, bars, fan, band) {
   chart.priceScale("volume").applyOptions({ scaleMargins: { top: 0.86, bottom: 0 } });
   volume.setData(bars.map((bar) => ({ time: bar.date, value: bar.volume })));
 
-  let drawn = null;
+  let [drawn, band] = [null, null];
   const showFan = (next) => {
     if (drawn) candles.detachPrimitive(drawn);
     const last = bars.at(-1).date;
@@ -129,6 +130,7 @@ export function drawChart(container, bars, fan, band) {
     const end = bars.length + 5;
     chart.timeScale().setVisibleLogicalRange({ from: Math.max(-0.5, bars.length - sessions), to: end });
   };
+  chart.subscribeCrosshairMove(({ logical }) => point(logical ?? null));
   showFan(fan);
   return { showFan, showBand, showLast, remove: () => chart.remove() };
 }

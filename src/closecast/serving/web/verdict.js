@@ -30,15 +30,15 @@ export function verdictCard(verdict) {
     h("details", h("summary", words("verdict.why")), h("ul", verdict.why.map((reason) => sentence("li", reason)))));
 }
 
-const TONES = { "go on": "good", retrain: "watch", stop: "bad" };
+const TONES = { "go on": "good", watch: "watch", retrain: "watch", stop: "bad" };
 
 /** The record of forecasts that were published before their truth existed. */
 export function recordCard(record) {
   const title = words("record.title");
   if (!record || !record.forecasts)
     return h("section.card", { "aria-label": title }, h("h2", title), h("p", words("record.none")), h("p.quiet.gap", words("record.none_how")));
-  const figure = (name, value, note) => h("div", h("dt", name), h("dd", value, note && [" ", h("small", note)]));
-  const inside = (level) => figure(words("record.inside", { level }), percent(record.coverage[level]), words("record.promised", { level }));
+  const figure = (name, value, note) => h("div", h("dt", name, note && h("small", note)), h("dd", value));
+  const inside = (level) => figure(words("record.inside", { level }), percent(record.coverage[level]));
   return h("section.card", { "aria-label": title }, h("div.tools", h("h2", title), record.advice && h(`span.badge.${TONES[record.advice]}`, words(`advice.${record.advice}`))),
     h("dl.figures",
       figure(words("record.forecasts"), count(record.forecasts), record.first && words("record.since", { day: day(record.first, true) })),

@@ -62,8 +62,9 @@ export function loading() {
 
 /** A failure in the words of the server, with a way to try again. */
 export function failure(error, again) {
-  return state("failed", words(error.offline ? "state.offline" : "state.failed"), error.message,
-    h("button.button", { type: "button", click: again }, words("state.again")));
+  const away = error.status === 503 && h("p", words("state.away"));
+  return state("failed", words(error.offline ? "state.offline" : "state.failed"), away ? null : error.message,
+    away, away && h("p.quiet", error.message), h("button.button", { type: "button", click: again }, words("state.again")));
 }
 
 /** A card with a heading. */

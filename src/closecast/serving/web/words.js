@@ -55,6 +55,12 @@ export const signed = (value, digits = 2) =>
 
 export const count = (value) => written(value, { maximumFractionDigits: 0 });
 
+/** A number that is large, in few letters: 12.3M. */
+export const short = (value) => written(value, { notation: "compact", maximumSignificantDigits: 3 });
+
+/** With as many decimals in every row of a column. */
+export const fixed = (value, digits) => written(value, { minimumFractionDigits: digits, maximumFractionDigits: digits });
+
 export const figures = (value, digits = 3) => written(value, { maximumSignificantDigits: digits });
 
 /** A session such as 2026-03-02, without any time zone moving it. */

@@ -6,6 +6,7 @@ import { card, h, segments, show, table } from "../view.js";
 import { count, day, moment, words } from "../words.js";
 
 const SHOWN = 200;
+const MOST_BEHIND = 260; // the server counts no further
 
 const kindOf = (kind) => kind.replaceAll("_", " ");
 
@@ -45,7 +46,7 @@ function findingsCard(doctor) {
 function freshnessCard(freshness) {
   const title = words("data.freshness");
   return card(title, table(title, [words("data.symbol"), words("data.last"), words("data.behind"), words("data.state")], freshness.slice(0, SHOWN).map((one) => [
-    h("a", { href: `#/forecast/${part(one.symbol)}` }, one.symbol), day(one.last, true), count(one.behind),
+    h("a", { href: `#/forecast/${part(one.symbol)}` }, one.symbol), day(one.last, true), one.behind >= MOST_BEHIND ? `${count(one.behind)}+` : count(one.behind),
     one.stale ? h("span.badge.watch", words("data.is_stale")) : h("span.badge.good", words("data.is_fresh"))])),
   freshness.length > SHOWN && h("p.quiet.gap", words("data.more", { count: count(freshness.length - SHOWN) })));
 }

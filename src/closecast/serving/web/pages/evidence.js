@@ -5,7 +5,7 @@ import { sentence } from "../sentences.js";
 import { columns, legend, whiskers } from "../plot.js";
 import { verdictCard } from "../verdict.js";
 import { card, h, state, table } from "../view.js";
-import { figures, percent, signed, words } from "../words.js";
+import { figures, fixed, percent, signed, words } from "../words.js";
 
 const DENSITY = ["ewma_t", "har_t", "garch_t"];
 const MEAN = ["zero", "drift"];
@@ -64,7 +64,7 @@ function scoresCard(rows) {
   const models = [...new Set(rows.map((row) => row.model))];
   const of = (model, step) => rows.find((row) => row.model === model && row.horizon === step);
   return card(title, table(title, [words("evidence.model"), ...steps.flatMap((step) => [`CRPS, ${step}`, `RMSE, ${step}`])],
-    models.map((model) => [words(`models.${model}`), ...steps.flatMap((step) => [figures(of(model, step).crps, 4), figures(of(model, step).rmse, 4)])])),
+    models.map((model) => [words(`models.${model}`), ...steps.flatMap((step) => [fixed(of(model, step).crps, 4), fixed(of(model, step).rmse, 5)])])),
   h("p.quiet.gap", words("evidence.scores_note")));
 }
 
@@ -77,8 +77,8 @@ function leakCard(tests) {
 
 function copycatCard(copycat) {
   const title = words("evidence.copycat");
-  const lags = [0, 1, 2, 3].map((lag) => [words("evidence.lag", { lag }), figures(copycat[`change_lag_${lag}`], 2)]);
+  const lags = [0, 1, 2, 3].map((lag) => [words("evidence.lag", { lag }), fixed(copycat[`change_lag_${lag}`], 3)]);
   return card(title, h("p", words(copycat.verdict.startsWith("no ") ? "evidence.copycat_none" : "evidence.copycat_some")),
-    table(title, [words("evidence.lag_head"), words("evidence.correlation")], [...lags, ["Theil U2", figures(copycat.theil_u2, 4)], ["IC", figures(copycat.ic, 2)]]),
+    table(title, [words("evidence.lag_head"), words("evidence.correlation")], [...lags, ["Theil U2", fixed(copycat.theil_u2, 3)], ["IC", fixed(copycat.ic, 3)]]),
     h("p.quiet.gap", words("evidence.copycat_note")));
 }

@@ -26,8 +26,8 @@ async function all(signal) {
   const title = words("rooms.experiments");
   const rows = runs.map((run) => [h("a", { href: `#/experiments/${part(run.id)}` }, run.name), stateBadge(run), moment(run.started), `${count(run.done)} / ${count(run.members)}`, tick(run)]);
   return [h("div.head", h("h1", title), h("p", words("runs.head"))),
-    h("section.card", { "aria-label": title }, h("div.tools", h("h2", words("runs.list")), button),
-      table(title, [words("runs.name"), words("runs.state"), words("runs.started"), words("runs.members"), words("runs.compare")], rows))];
+    h("section.card.list", { "aria-label": title }, h("div.tools", h("h2", words("runs.list")), button),
+      table(title, [words("runs.name"), words("runs.state"), words("runs.started"), words("runs.members"), words("runs.pick")], rows))];
 }
 
 function stateBadge(run) {
@@ -53,6 +53,9 @@ function followRun(id, live, signal) {
   }, () => dispatchEvent(new HashChangeEvent("hashchange")));
   signal.addEventListener("abort", stop);
 }
+
+/** A member's name, which may break after a setting and nowhere else. */
+const spaced = (name) => name.replaceAll(",", ", ");
 
 const written = (value) => (typeof value === "number" ? figures(value, 3) : String(value));
 
@@ -93,7 +96,7 @@ function curvesCard(run, curves) {
   const epochs = Math.max(...shown.map((curve) => curve.train_loss.length));
   const range = [Math.min(...losses), Math.max(...losses)];
   return card(title, h("div.grid.curves", shown.map((curve) => {
-    const name = curve.member === run.winner ? words("runs.winner_named", { name: curve.member }) : curve.member;
+    const name = curve.member === run.winner ? words("runs.winner_named", { name: spaced(curve.member) }) : spaced(curve.member);
     return h("figure", traces(name, [{ name: words("runs.train"), values: curve.train_loss, dashed: true, colour: 4 }, { name: words("runs.validation"), values: curve.validation_loss, colour: 0 }], { mark: best(curve.member), range, epochs }),
       h("figcaption.long", name));
   })), h("p.quiet.gap", words("runs.curves_note")));
@@ -102,7 +105,7 @@ function curvesCard(run, curves) {
 function winnerCard(run) {
   const title = words("runs.winner");
   if (!run.verdict) return card(title, h("p", words("runs.not_judged")));
-  return h("section.card.finding", { "aria-label": title }, h("h2", title), h("p.long", h("b", run.winner)), h("p.verdict.gap", clauses(run.verdict)),
+  return h("section.card.finding", { "aria-label": title }, h("h2", title), h("p.long", h("b", spaced(run.winner))), h("p.verdict.gap", clauses(run.verdict)),
     h("p.quiet.gap", words("runs.trials", { count: count(run.trials) })),
     h("details", h("summary", words("verdict.why")), h("ul", run.why.map((reason) => sentence("li", reason)))));
 }
@@ -125,10 +128,10 @@ async function compare(first, second, signal) {
   const rows = [
     [words("runs.loss"), ...runs.map((run) => figures(loss(run), 5))],
     [words("runs.members"), ...runs.map((run) => `${count(run.done)} / ${count(run.members)}`)],
-    [words("runs.winner"), ...runs.map((run) => run.winner ?? "–")],
+    [words("runs.winner"), ...runs.map((run) => run.winner ? spaced(run.winner) : "–")],
     [words("runs.diverged_share"), ...runs.map((run) => percent(run.results.filter((one) => one.diverged).length / Math.max(1, run.results.length), 0))],
     ...names.map((name) => [h("code", name), ...runs.map((run) => written(run.config[name] ?? "–"))]),
   ];
   return [h("div.head", h("h1", title)), !same && h("section.card.finding.alarm.gap", h("p", words("runs.other_data"))),
-    h("section.card.gap", table(title, [words("runs.name"), ...runs.map((run) => h("a", { href: `#/experiments/${part(run.id)}` }, run.name))], rows), h("p.quiet.gap", words("runs.compared_note")))];
+    h("section.card.list.gap", table(title, [words("runs.name"), ...runs.map((run) => h("a", { href: `#/experiments/${part(run.id)}` }, run.name))], rows), h("p.quiet.gap", words("runs.compared_note")))];
 }

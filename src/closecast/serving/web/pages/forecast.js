@@ -8,7 +8,7 @@ import { drawChart } from "../fan.js";
 import { strip } from "../plot.js";
 import { recordCard, verdictCard } from "../verdict.js";
 import { card, h, segments, show, state, table } from "../view.js";
-import { count, day, percent, price, signed, words } from "../words.js";
+import { count, day, percent, price, short, signed, words } from "../words.js";
 
 const BARS = 520;
 const SPANS = [[22, "month"], [66, "quarter"], [260, "year"], [BARS, "all"]];
@@ -47,7 +47,7 @@ function unknown(error) {
 }
 
 function unknownSymbol(symbol, { nearest, missing }) {
-  return state("empty", words("forecast.unknown", { symbol }), missing,
+  return state("empty", words("forecast.unknown", { symbol }), nearest.length ? words("forecast.nearest") : missing,
     nearest.map((one) => h("a.button", { href: `#/forecast/${part(one)}` }, one)));
 }
 
@@ -86,33 +86,48 @@ function chartCard(bars, forecast, past, signal) {
   const band = forecast.steps.every((step) => step.path)
     && segments(words("forecast.band"), [[null, words("band.none")], ...["50", "80", "95"].map((level) => [level, percent(level / 100, 0)])], null,
       (level) => handle.chart?.showBand(level));
+  const readout = h("p.readout", { "aria-hidden": "true" }); // the table below says it to all
+  const read = (at) => show(readout, readingOf(at === null ? bars.length - 1 : at, bars, forecast));
+  read(null);
   handle.showPast = (one) => {
     handle.chart?.showFan(one ?? forecast);
     show(note, one ? words("forecast.past_shown", { day: day(one.cutoff, true) }) : null);
   };
   handle.card = h("section.card", { "aria-label": words("forecast.title") },
-    h("div.tools", h("h2", words("forecast.title")), whole()), holder,
+    h("div.tools", h("h2", words("forecast.title")), whole()), readout, holder,
     h("ul.key", h("li", h("i.line"), words("key.median")), ["50", "80", "95"].map((level) => h("li", h(`i.b${level}`), words("key.interval", { level }))),
       band && h("li", h("i.band"), words("key.band"))), band && h("div.tools", h("p.quiet", words("forecast.band_note")), band), note);
   // the chart measures its container, which must stand in the page by then
   requestAnimationFrame(() => {
     if (signal.aborted) return;
-    handle.chart = drawChart(holder, bars, forecast);
+    handle.chart = drawChart(holder, bars, forecast, read);
     handle.chart.showLast(66);
     signal.addEventListener("abort", () => handle.chart.remove());
   });
   return handle;
 }
 
+/** What a session was, or what is forecast of it, on one line. */
+function readingOf(at, bars, forecast) {
+  const pair = (key, value) => h("span", h("i", words(`bar.${key}`)), value);
+  const bar = bars[Math.max(at, 0)];
+  if (bar) return [h("b", day(bar.date, true)), ["open", "high", "low", "close"].map((name) => pair(name, price(bar[name]))), pair("volume", short(bar.volume))];
+  const ahead = forecast.steps.filter((step) => step.date > bars.at(-1).date);
+  const step = ahead[Math.min(at - bars.length, ahead.length - 1)];
+  return step && [h("b", day(step.date, true)), h("span", h("i", words("key.median")), price(step.median)),
+    ["50", "80", "95"].map((level) => h("span", h("i", percent(level / 100, 0)), range(step.intervals[level])))];
+}
+
+const range = ([low, high]) => [h("span", `${price(low)} – `), h("span", price(high))];
+
 function aheadCard(forecast) {
   const title = words("forecast.ahead");
-  const range = ([low, high]) => `${price(low)} – ${price(high)}`;
   const rows = forecast.steps.map((step) => [day(step.date), price(step.median), signed(step.median / forecast.last_close - 1),
     range(step.intervals["50"]), range(step.intervals["80"]), range(step.intervals["95"]),
     ...(step.path ? [range(step.path["80"])] : [])]);
   const heads = [words("forecast.session"), words("key.median"), words("forecast.change"), ...["50", "80", "95"].map((level) => percent(level / 100, 0)),
     ...(forecast.steps[0].path ? [words("forecast.band_80")] : [])];
-  return card(title, table(title, heads, rows),
+  return card(title, h("div.ranges", table(title, heads, rows)),
     h("p.quiet.gap", words("forecast.made_of", { cutoff: day(forecast.cutoff, true), hash: forecast.data.slice(0, 8), model: forecast.model.hash.slice(0, 8) })),
     forecast.notes.length > 0 && h("ul.quiet", forecast.notes.map((note) => sentence("li", note))));
 }
