@@ -8,6 +8,8 @@ import pytest
 from scipy.special import ndtri
 
 from closecast.forecast import LEVELS, Forecast
+from closecast.market.bars import from_columns
+from closecast.testing import random_walk
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,3 +76,25 @@ def make_world() -> Callable[..., World]:
 def world(make_world) -> World:
     """Three random walks of 700 sessions, five steps ahead."""
     return make_world()
+
+
+@pytest.fixture(scope="session")
+def two_markets():
+    """Walks on the sessions of Seoul (K, L) and of New York (N, O), 2010 and 2011."""
+    days = np.arange(np.datetime64("2010-01-04"), np.datetime64("2012-01-01"))
+    months = days.astype("datetime64[M]").astype(int) % 12 + 1
+    day = (days - days.astype("datetime64[M]")).astype(int) + 1
+    shut = {
+        "KL": [(3, 1), (5, 5), (8, 15), (10, 3), (12, 31)],
+        "NO": [(7, 4), (7, 5), (2, 15), (2, 21), (5, 31), (5, 30), (9, 6), (9, 5)],
+    }
+    names, dates, values = [], [], []
+    for symbols, closed in shut.items():
+        there = ~np.any([(months == m) & (day == d) for m, d in closed], axis=0)
+        own = days[there & np.is_busday(days)]
+        walk = random_walk(2, len(own), seed=len(names))
+        for symbol, (_, start, end) in zip(symbols, walk, strict=True):
+            names += [symbol] * (end - start)
+            dates.append(own)
+            values.append(walk.values[start:end])
+    return from_columns(np.array(names), np.concatenate(dates), np.concatenate(values))

@@ -23,7 +23,7 @@ from closecast.forecast import LEVELS, Forecast
 from closecast.market.bars import Bars
 from closecast.testing import random_walk
 from closecast.windows.index import cutoffs_with_targets
-from closecast.windows.leakage import run_leak_tests
+from closecast.windows.leakage import run_leak_tests, same_day
 from closecast.windows.scaling import WindowData
 from closecast.windows.spec import WindowSpec
 
@@ -139,7 +139,10 @@ class TestAdaptive:
             assert result.passed is not False, result.detail
 
     def test_an_outcome_counts_from_its_last_target_on(self, bars):
-        """A shock moves promises from its date on, and none before."""
+        """A shock moves promises from its date on, and none before.
+
+        Of a market that is not known, as here, from the date after.
+        """
         model = calibrated(bars, 1.0, 350, step_size=0.05)
         _, test = parts(bars, 350)
         day = 500
@@ -151,8 +154,26 @@ class TestAdaptive:
         )
         moved = (before.quantiles != after.quantiles).any(axis=(1, 2))
 
-        assert not moved[before.cutoffs < bars.dates[day]].any()
-        assert moved[before.cutoffs == bars.dates[day]].all()
+        assert not moved[before.cutoffs <= bars.dates[day]].any()
+        assert moved[before.cutoffs == bars.dates[day + 1]].all()
+
+    def test_seoul_learns_nothing_from_new_york(self, two_markets):
+        """Nothing at the close of the same date, which is hours earlier, nor later."""
+        bars, cut = two_markets, 300
+        model = calibrated(bars, 0.7, cut, step_size=0.05)
+        _, test = parts(bars, cut)
+        hours = {"K": 6.5, "L": 6.5, "N": 21.0, "O": 21.0}
+        assert same_day(model, bars, test, hours).passed
+
+        values = np.array(bars.values)
+        there = np.isin(np.array(bars.symbols)[bars.symbol_ids], ["N", "O"])
+        values[there & (bars.dates > np.datetime64("2011-06-01")), :4] *= 2.0
+        seoul = test[~there[test]]
+        before, after = (
+            model.forecast(b, seoul).quantiles
+            for b in (bars, replace(bars, values=values))
+        )
+        np.testing.assert_array_equal(before, after)
 
     def test_it_is_the_recursion_of_the_paper(self):
         """One symbol, step by step: alpha + gamma x (alpha - miss)."""
@@ -167,8 +188,8 @@ class TestAdaptive:
         for t in range(len(test)):
             if t:
                 alpha[t] = alpha[t - 1]
-            if t >= SPEC.horizon:  # the window that matures at this cutoff
-                old = t - SPEC.horizon
+            if t > SPEC.horizon:  # the window that matured a cutoff before
+                old = t - SPEC.horizon - 1
                 miss = (
                     abs(truth[old, step]) > forecast.quantiles[old, step, -1 - widest]
                 )

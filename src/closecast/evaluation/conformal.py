@@ -2,8 +2,10 @@
 
 Split conformal prediction measures on a validation tail how far the intervals of each
 step must be stretched around the median to cover what they promise. From then on
-adaptive conformal inference moves the promise as closes come true, for each step: a
-window counts from the date of its last target on, never before.
+adaptive conformal inference moves the promise as closes come true, for each step and
+market: a window counts from the date of its last target on, never before, and for
+symbols of its own market alone. Seoul closes before New York; where the market is not
+known a window counts from the date after.
 
 Windows of one date share their news, so that the guarantee of exchangeable scores
 does not hold on prices; what remains is that the long-run share of misses is steered
@@ -32,6 +34,7 @@ from closecast.forecast import (
 )
 from closecast.market.bars import Bars
 from closecast.windows.index import cutoffs_with_context
+from closecast.windows.peers import OTHER, markets
 from closecast.windows.scaling import WindowData
 from closecast.windows.spec import WindowSpec
 
@@ -235,46 +238,81 @@ class Calibrated:
             bars: The panel.
 
         Returns:
-            The promise that a forecast from that date would be made by.
+            The promise that a forecast from that date would be made by, in the market
+            that most symbols of that date belong to.
         """
         newest = np.flatnonzero(bars.dates == bars.dates.max())
-        rows = self._history(bars, newest)
+        rows, market = self._history(bars, newest), markets(bars)
+        code = int(np.bincount(market[newest]).argmax())
+        here = np.flatnonzero(market[rows] == code)
         plain = self.base.forecast(bars, rows)
-        *_, (_, last) = self._promises(bars, rows, plain)
+        *_, (_, last) = self._in_market(bars, rows, plain, here, code)
         return last
 
     def _history(
         self, bars: Bars, cutoffs: Int[np.ndarray, " window"]
     ) -> Int[np.ndarray, " row"]:
-        # the cutoffs asked for, and all whose outcome may move them
         if self.step_size == 0:
             return np.unique(cutoffs)
-        every = cutoffs_with_context(bars, self.spec)
-        dates = bars.dates[every]
-        past = (dates >= self.conformal.adapts_from) & (
-            dates < bars.dates[cutoffs].max()
-        )
-        return np.union1d(every[past], cutoffs)
+        return rows_that_count(bars, cutoffs, self.spec, self.conformal.adapts_from)
 
     def _promises(
         self, bars: Bars, rows: Int[np.ndarray, " window"], plain: Forecast
+    ) -> Iterator[tuple[Int[np.ndarray, " some"], Promise]]:
+        # each market by itself: Seoul must not learn at its close what New York missed
+        # some hours later on the same date
+        market = markets(bars)[rows]
+        for code in np.unique(market):
+            here = np.flatnonzero(market == code)
+            yield from self._in_market(bars, rows, plain, here, int(code))
+
+    def _in_market(
+        self,
+        bars: Bars,
+        rows: Int[np.ndarray, " window"],
+        plain: Forecast,
+        here: Int[np.ndarray, " some"],
+        code: int,
     ) -> Iterator[tuple[Int[np.ndarray, " some"], Promise]]:
         # date after date: first what came true by then, then what is promised
         horizon, data = self.spec.horizon, WindowData.of(bars, self.spec)
         promise = Promise.nominal(horizon)
         waiting = _Misses(horizon)
-        for date, windows in _by_date(bars.dates[rows]):
-            share = waiting.arrived(date)
+        for date, places in _by_date(bars.dates[rows[here]]):
+            windows = here[places]
+            share = waiting.arrived(date, today=code != OTHER)
             if share is not None:
                 promise = promise.after(share, self.step_size)
             yield windows, promise
             if date >= self.conformal.adapts_from:
                 known = windows[rows[windows] + horizon < bars.ends[rows[windows]]]
-                scores = stretch_needed(
-                    plain.quantiles[known], data.target(rows[known])
-                )
+                truth = data.target(rows[known])
+                scores = stretch_needed(plain.quantiles[known], truth)
                 factors = self.conformal.factors(promise.coverage)
                 waiting.add(bars.dates[rows[known] + horizon], scores > factors)
+
+
+def rows_that_count(
+    bars: Bars,
+    cutoffs: Int[np.ndarray, " window"],
+    spec: WindowSpec,
+    adapts_from: np.datetime64,
+) -> Int[np.ndarray, " row"]:
+    """Take some cutoffs, and all whose outcome may move a forecast from them.
+
+    Args:
+        bars: The panel.
+        cutoffs: Rows of the last known bars, at least one.
+        spec: Shape of a window.
+        adapts_from: Date of the first cutoff whose outcome counts.
+
+    Returns:
+        Rows, ascending.
+    """
+    every = cutoffs_with_context(bars, spec)
+    dates = bars.dates[every]
+    past = (dates >= adapts_from) & (dates < bars.dates[cutoffs].max())
+    return np.union1d(every[past], cutoffs)
 
 
 def stretched(
@@ -332,10 +370,13 @@ class _Misses:
             )
 
     def arrived(
-        self, date: np.datetime64
+        self, date: np.datetime64, *, today: bool
     ) -> Float[np.ndarray, "horizon interval"] | None:
+        # of a market that is not known it is not known either who closes first
         come = [
-            self.by_date.pop(known) for known in list(self.by_date) if known <= date
+            self.by_date.pop(known)
+            for known in list(self.by_date)
+            if known < date or (today and known == date)
         ]
         if not come:
             return None

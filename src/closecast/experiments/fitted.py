@@ -1,11 +1,12 @@
 """A trained model that may speak: calibrated where asked, and tested for leaks."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Int
 
+from closecast.evaluation.blend import Blended
 from closecast.evaluation.conformal import (
     MIN_WINDOWS,
     Calibrated,
@@ -19,6 +20,7 @@ from closecast.evaluation.path_band import (
     calibration_windows,
     fit_path_band,
 )
+from closecast.experiments.companion import Companion
 from closecast.forecast import Forecaster
 from closecast.market.bars import Bars
 from closecast.models.baselines import (
@@ -51,6 +53,7 @@ class Fitted:
     Attributes:
         model: The model.
         conformal: How far its intervals are stretched; None leaves them.
+        companion: What it is blended with; None leaves it alone.
         path_band: What its whole path stays inside; None where there were too few
             validation windows to measure it on, and of a model saved without.
         leak_tests: Outcomes of the leak tests.
@@ -60,6 +63,7 @@ class Fitted:
 
     model: TrainedModel
     conformal: Conformal | None = None
+    companion: Companion | None = None
     path_band: PathBand | None = None
     leak_tests: tuple[LeakResult, ...] = ()
     permuted: Permuted | None = None
@@ -86,26 +90,30 @@ class Fitted:
             tail = model.forecast(bars, split.validation)
             truth = WindowData.of(bars, settings.window_spec).target(split.validation)
             conformal = fit_conformal(tail, truth, split.test_start)
-        stepwise = cls(model=model, conformal=conformal).stepwise
+        blended = settings.blend != "none"
+        companion = Companion.fit(bars, split, settings) if blended else None
+        stepwise = cls(model=model, conformal=conformal, companion=companion).stepwise
         path_band = _path_band(stepwise, bars, split, settings.window_spec)
         every = np.concatenate([split.train, split.validation, split.test])
         asked, asked_rows = some_symbols(bars, every)
-        voice = cls(model=model, conformal=conformal, path_band=path_band).voice
+        made = cls(
+            model=model, conformal=conformal, companion=companion, path_band=path_band
+        )
         permuted = train_permuted(bars, settings, split)
         leak_tests = [
-            *run_leak_tests(voice, asked, asked_rows),
+            *run_leak_tests(made.voice, asked, asked_rows),
             target_overlap(bars, split, settings.window_spec),
-            scaler_audit(fitted_on([model]), str(split.validation_start)),
+            scaler_audit(fitted_on(made.parts), str(split.validation_start)),
             labels_shuffled(permuted, bars),
         ]
         require_no_leak(leak_tests)
-        return cls(
-            model=model,
-            conformal=conformal,
-            path_band=path_band,
-            leak_tests=tuple(leak_tests),
-            permuted=permuted,
-        )
+        return replace(made, leak_tests=tuple(leak_tests), permuted=permuted)
+
+    @property
+    def parts(self) -> list[TrainedModel | Baseline]:
+        """All that was fitted to training windows."""
+        companion = [] if self.companion is None else [self.companion.ewma_t]
+        return [self.model, *companion]
 
     @property
     def voice(self) -> Forecaster[Bars]:
@@ -115,12 +123,24 @@ class Fitted:
         return Banded(base=self.stepwise, band=self.path_band)
 
     @property
-    def stepwise(self) -> TrainedModel | Calibrated:
+    def stepwise(self) -> TrainedModel | Blended | Calibrated:
         """The voice without the band of the path: the intervals of each step."""
         if self.conformal is None:
-            return self.model
+            return self.source
         spec = self.model.settings.window_spec
-        return Calibrated(base=self.model, conformal=self.conformal, spec=spec)
+        return Calibrated(base=self.source, conformal=self.conformal, spec=spec)
+
+    @property
+    def source(self) -> TrainedModel | Blended:
+        """The voice before its intervals are held: the model, blended where asked."""
+        if self.companion is None:
+            return self.model
+        return Blended(
+            base=self.model,
+            other=self.companion.ewma_t,
+            spec=self.model.settings.window_spec,
+            adapts_from=np.datetime64(self.companion.adapts_from, "D"),
+        )
 
 
 def _path_band(

@@ -15,6 +15,7 @@ from closecast.errors import ClosecastWarning, ModelError, SettingError, WindowE
 from closecast.evaluation.conformal import Conformal
 from closecast.evaluation.path_band import PathBand
 from closecast.evaluation.scoreboard import Scoreboard, score
+from closecast.experiments.companion import Companion
 from closecast.experiments.defects import (
     checkup_of,
     tell_refused,
@@ -63,6 +64,7 @@ if TYPE_CHECKING:
 LEAK_TESTS_FILE = "leak_tests.json"
 CALIBRATION_FILE = "calibration.json"
 PATH_BAND_FILE = "path_band.json"
+COMPANION_FILE = "companion.json"
 DATA_CHECK_FILE = "data_check.json"
 
 ONE_OF_EACH = (
@@ -402,7 +404,7 @@ class Forecaster:
             for one in (voice, *baselines)
         }
         audit = scaler_audit(
-            fitted_on([self.model, *baselines]), str(split.validation_start)
+            fitted_on([*self.fitted.parts, *baselines]), str(split.validation_start)
         )
         require_no_leak([audit])
         truth = WindowData.of(bars, self.spec).target(split.test)
@@ -454,6 +456,8 @@ class Forecaster:
             told[DATA_CHECK_FILE] = self._checkup.to_dict()
         if self.fitted.conformal is not None:
             told[CALIBRATION_FILE] = self.fitted.conformal.to_dict()
+        if self.fitted.companion is not None:
+            told[COMPANION_FILE] = self.fitted.companion.to_dict()
         if self.fitted.path_band is not None:
             told[PATH_BAND_FILE] = self.fitted.path_band.to_dict()
         beside = {
@@ -484,6 +488,13 @@ class Forecaster:
                 conformal=(
                     _read_calibration(path, model.settings.horizon)
                     if calibrated
+                    else None
+                ),
+                companion=(
+                    _read_companion(
+                        Path(folder) / COMPANION_FILE, model.settings.horizon
+                    )
+                    if model.settings.blend != "none"
                     else None
                 ),
                 path_band=(
@@ -528,6 +539,16 @@ def _read_calibration(path: Path, horizon: int) -> Conformal:
         raise ModelError(
             f"Expected a calibration, got none that can be read ({path}: {error}). "
             "Train the model again."
+        ) from error
+
+
+def _read_companion(path: Path, horizon: int) -> Companion:
+    try:
+        return Companion.of(json.loads(path.read_text()), horizon)
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise ModelError(
+            f"Expected what the model is blended with, got none that can be read "
+            f"({path}: {error}). Train the model again."
         ) from error
 
 

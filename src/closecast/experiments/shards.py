@@ -265,7 +265,8 @@ def require_alone(settings: Settings) -> None:
     Raises:
         SettingError: It does.
     """
-    apart = {name: getattr(settings, name) for name in ("calibrate", *OWN_COLUMNS)}
+    names = ("calibrate", "blend", *OWN_COLUMNS)
+    apart = {name: getattr(settings, name) for name in names}
     wrong = {name: value for name, value in apart.items() if value != "none"}
     if "market" in state_groups(settings.states):
         wrong["states"] = settings.states

@@ -51,7 +51,8 @@ class Serving:
     def reads_others(self) -> bool:
         """Whether a symbol's forecast depends on other symbols or on its whole past."""
         settings = self.forecaster.settings
-        return settings.states != "none" or settings.calibrate != "none"
+        asked = (settings.states, settings.calibrate, settings.blend)
+        return any(value != "none" for value in asked)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

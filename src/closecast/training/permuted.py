@@ -118,6 +118,7 @@ def _plain(settings: Settings, windows: int) -> Settings:
         mean="free",
         width="free",
         calibrate="none",
+        blend="none",
         early_stopping=False,
         batch_size=min(settings.batch_size, windows),
         epochs=max(1, min(settings.epochs, BUDGET // windows)),

@@ -33,6 +33,8 @@ from closecast.windows.states import NONE, state_groups, state_size
 
 CALIBRATIONS = ("none", "conformal")
 
+BLENDS = ("none", "ewma_t")
+
 OWN_COLUMNS = ("past_columns", "known_columns", "static_columns")
 
 MEANS = ("free", "shrunk", "zero")
@@ -85,6 +87,8 @@ class Settings:
             mixture of their distributions.
         calibrate: ``"none"``, or ``"conformal"``: intervals are rescaled by what
             they missed on the validation tail and by every close that comes true.
+        blend: ``"none"``, or ``"ewma_t"``: forecasts are averaged with EWMA-t's, by
+            the share that closes which came true support in each market.
         precision: What a training step multiplies: ``"float32"``, or ``"bfloat16"``
             for drafts. Validation and forecasts are float32 either way.
         engine: What trains, as ``closecast.engine.choose_engine`` knows it.
@@ -123,6 +127,7 @@ class Settings:
     seed: int = 0
     seeds: int = 1
     calibrate: str = "none"
+    blend: str = "none"
     precision: str = "float32"
     engine: str = "auto"
     device: str = "cpu"
@@ -143,6 +148,7 @@ class Settings:
         require_whole("horizon", self.horizon, 1, 1000)
         require_choice("engine", self.engine, ENGINES)
         require_choice("calibrate", self.calibrate, CALIBRATIONS)
+        require_choice("blend", self.blend, BLENDS)
         require_choice("mean", self.mean, MEANS)
         require_choice("width", self.width, WIDTHS)
         state_groups(self.states)

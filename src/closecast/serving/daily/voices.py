@@ -139,7 +139,7 @@ class Voices:
     def _own(
         self, bars: Bars, rows: Int[np.ndarray, " window"], promise: Promise
     ) -> Forecast:
-        plain = self.forecaster.model.forecast(bars, rows)
+        plain = self.forecaster.fitted.source.forecast(bars, rows)
         conformal = self.forecaster.fitted.conformal
         if conformal is None:
             return plain

@@ -1,0 +1,157 @@
+"""A blend follows what came true in each market, and nothing that did not."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pytest
+from scipy.special import ndtri
+
+from closecast.evaluation.blend import PRIOR_DATES, Blended, averaged
+from closecast.evaluation.scores import crps
+from closecast.forecast import LEVELS, Forecast
+from closecast.market.bars import Bars
+from closecast.testing import random_walk
+from closecast.windows.index import cutoffs_with_targets
+from closecast.windows.leakage import run_leak_tests, same_day
+from closecast.windows.scaling import WindowData
+from closecast.windows.spec import WindowSpec
+
+SPEC = WindowSpec(context_length=3, horizon=5)
+VOLATILITY = 0.02
+
+
+@dataclass(frozen=True)
+class Gaussian:
+    """Zero mean and one width for all: right on a random walk at width 1."""
+
+    width: float
+    name: str = "gaussian"
+
+    def forecast(self, bars: Bars, cutoffs: np.ndarray) -> Forecast:
+        steps = np.sqrt(np.arange(1, SPEC.horizon + 1))
+        spread = self.width * VOLATILITY * steps[:, None] * ndtri(LEVELS)
+        count = len(cutoffs)
+        return Forecast(
+            symbols=bars.names(cutoffs),
+            cutoffs=bars.dates[cutoffs],
+            target_dates=bars.dates[cutoffs][:, None] + np.arange(1, 6),
+            last_close=bars.close[cutoffs],
+            mean=np.zeros((count, SPEC.horizon)),
+            quantiles=np.tile(spread, (count, 1, 1)),
+        )
+
+
+@pytest.fixture(scope="module")
+def bars():
+    return random_walk(4, 500, volatility=VOLATILITY)
+
+
+def blended(bars: Bars, own: float, other: float, day: int = 200) -> Blended:
+    """Blend two widths from a day on."""
+    return Blended(
+        base=Gaussian(own),
+        other=Gaussian(other),
+        spec=SPEC,
+        adapts_from=bars.dates[day],
+    )
+
+
+def test_a_model_that_is_right_stays_alone(bars):
+    """Against a width that is wrong its share stays close to all."""
+    share = blended(bars, 1.0, 1.8).shares(bars, cutoffs_with_targets(bars, SPEC))
+
+    assert share.max() < 0.12
+
+
+def test_a_model_that_is_wrong_gives_way(bars):
+    """The right one has most of the forecast after 300 sessions, and none before."""
+    rows = cutoffs_with_targets(bars, SPEC)
+    share = blended(bars, 1.8, 1.0).shares(bars, rows)
+    late = bars.dates[rows] >= bars.dates[480]
+
+    assert share[late].mean() > 0.7
+    assert not share[bars.dates[rows] <= bars.dates[200]].any()
+
+
+def test_the_share_is_the_best_so_far_drawn_to_the_model(bars):
+    """Of n dates: least CRPS on a grid of shares, times n / (n + 50)."""
+    rows, day, step = cutoffs_with_targets(bars, SPEC), 320, 2
+    model = blended(bars, 1.5, 0.8)
+    share = model.shares(bars, rows)
+    truth, unit = (
+        WindowData.of(bars, SPEC).target(rows),
+        WindowData.of(bars, SPEC).scale[rows],
+    )
+    came = bars.dates[rows + step + 1]
+    known = (bars.dates[rows] >= model.adapts_from) & (came < bars.dates[day])
+    ends = [one.forecast(bars, rows) for one in (model.base, model.other)]
+    losses = [
+        (crps(averaged(*ends, np.full(truth.shape, part)), truth)[:, step] / unit)[
+            known
+        ]
+        for part in np.linspace(0, 1, 101)
+    ]
+    days = np.unique(came[known])
+    means = [[one[came[known] == date].mean() for date in days] for one in losses]
+    best = np.argmin(np.mean(means, axis=1)) / 100
+    expected = best * len(days) / (len(days) + PRIOR_DATES)
+
+    assert 0.2 < expected < 0.95
+    assert share[bars.dates[rows] == bars.dates[day], step] == pytest.approx(
+        expected, abs=0.02
+    )
+
+
+def test_no_forecast_sees_what_has_not_come(bars):
+    """Every leak test passes though outcomes are read all the time."""
+    model = blended(bars, 1.6, 1.0)
+    rows = cutoffs_with_targets(bars, SPEC)
+
+    for result in run_leak_tests(model, bars, rows[bars.dates[rows] > bars.dates[210]]):
+        assert result.passed is not False, result.detail
+
+
+def test_a_blend_that_peeks_is_caught(bars):
+    """One that counts outcomes a session early fails the leak tests."""
+
+    class Peeking(Blended):
+        def _arrived(self, bars, rows, step):
+            known, came = super()._arrived(bars, rows, step)
+            return known, came - np.timedelta64(4, "D")
+
+    fair = blended(bars, 1.6, 1.0)
+    cheat = Peeking(
+        base=fair.base, other=fair.other, spec=SPEC, adapts_from=fair.adapts_from
+    )
+    rows = cutoffs_with_targets(bars, SPEC)
+    results = run_leak_tests(cheat, bars, rows[bars.dates[rows] > bars.dates[210]])
+
+    assert any(result.passed is False for result in results)
+
+
+def test_seoul_learns_nothing_from_new_york(two_markets):
+    """Neither at the close of the same date nor later."""
+    bars = two_markets
+    model = Blended(
+        base=Gaussian(1.6),
+        other=Gaussian(1.0),
+        spec=SPEC,
+        adapts_from=np.datetime64("2011-01-03"),
+    )
+    rows = cutoffs_with_targets(bars, SPEC)
+    asked = rows[bars.dates[rows] > np.datetime64("2011-02-01")]
+    hours = {"K": 6.5, "L": 6.5, "N": 21.0, "O": 21.0}
+    assert same_day(model, bars, asked, hours).passed
+
+    values = np.array(bars.values)
+    new_york = np.isin(np.array(bars.symbols)[bars.symbol_ids], ["N", "O"])
+    values[new_york & (bars.dates > np.datetime64("2011-03-01")), :4] *= 2.0
+    seoul = asked[~new_york[asked]]
+    np.testing.assert_array_equal(
+        model.shares(replace(bars, values=values), seoul), model.shares(bars, seoul)
+    )
+
+
+def test_no_cutoff_is_no_forecast(bars):
+    """Nothing asked, nothing given."""
+    assert len(blended(bars, 1.0, 1.5).forecast(bars, np.array([], np.int64))) == 0
