@@ -39,6 +39,7 @@ OTHER = {
     "seed": 7,
     "seeds": 3,
     "calibrate": "conformal",
+    "blend": "ewma_t",
     "precision": "bfloat16",
     "engine": "torch",
     "device": "cuda:1",
@@ -54,7 +55,7 @@ def test_every_setting_reaches_its_part():
     parts = (settings.window_spec, settings.network, settings.optimizer_config)
 
     elsewhere = {"engine", "device", "validation_start", "test_start", "calendar"}
-    elsewhere |= {"seeds", "calibrate", "mean", "width", "states"}
+    elsewhere |= {"seeds", "calibrate", "blend", "mean", "width", "states"}
     elsewhere |= {"past_columns", "known_columns", "static_columns"}
     for name in OTHER.keys() - elsewhere:
         values = [getattr(part, name) for part in parts if hasattr(part, name)]

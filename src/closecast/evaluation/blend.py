@@ -111,7 +111,9 @@ class Blended:
         market = markets(bars)[rows]
         for code in np.unique(market):
             here = np.flatnonzero(market == code)
-            asked, side = bars.dates[rows[here]], "left" if code == OTHER else "right"
+            last = bars.dates[rows[here]]  # of which closes may count
+            if code == OTHER:
+                last = last - np.timedelta64(1, "D")
             for step in range(self.spec.horizon):
                 known, came = self._arrived(bars, rows[here], step + 1)
                 days, day = np.unique(came, return_inverse=True)
@@ -120,7 +122,7 @@ class Blended:
                     np.bincount(day, curve[here[known], step]) / count
                     for curve in (slope, bend)
                 ]
-                dates = np.searchsorted(days, asked, side)
+                dates = np.searchsorted(days, last, "right")
                 share[here, step] = self._supported(*means)[dates]
         return share
 
