@@ -44,7 +44,7 @@ LOADED = (alembic.command, pyarrow.parquet)
 """What a run loads when it is used, loaded before any process begins."""
 
 KILLS_A_SESSION = 4
-FIRST_DAY = 260
+SESSIONS, FIRST_DAY = 700, 260
 """Session of the prices that the job begins with; some 140 follow."""
 
 SYMBOLS, MODELS = ("IBM", "MSFT"), 3
@@ -64,7 +64,7 @@ class Bench:
         """Train a small model and cut the prices."""
         every = sample_bars()
         names = every.names(np.arange(len(every)))
-        newest = np.unique(every.dates)[-400]
+        newest = np.unique(every.dates)[-SESSIONS]
         self.bars = every.select(np.isin(names, SYMBOLS) & (every.dates >= newest))
         self.dates = np.unique(self.bars.dates)
         known = self.bars.select(self.bars.dates <= self.dates[250])
