@@ -3,8 +3,8 @@
 A writer saves two models in turn, into a new folder or over the other one, and says
 when each is saved. It is killed with SIGKILL at a random moment. A folder that was new
 must then hold the whole model or be refused; one that was acknowledged must be whole;
-one that was written over must hold one of the two models or be refused. Never may a
-folder speak as neither.
+one that was written over must hold one of the two models. Never may a folder speak as
+neither.
 
     python benchmarks/model_kills.py --out benchmarks/results/model_kills.json
 

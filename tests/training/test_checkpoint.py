@@ -1,5 +1,6 @@
 """A saved model comes back as it was, or not at all."""
 
+import errno
 import json
 import os
 from dataclasses import replace
@@ -8,7 +9,7 @@ from stat import S_ISDIR
 import pytest
 
 from closecast import durable
-from closecast.errors import ModelError
+from closecast.errors import DiskError, ModelError
 from closecast.training import checkpoint
 from closecast.training.checkpoint import load, save
 from closecast.training.model import train_fleet
@@ -20,7 +21,7 @@ class TestRoundTrip:
     def test_its_names_are_flushed_last(
         self, bars, settings, rows, tmp_path, monkeypatch
     ):
-        """Three files reach the disk, then the folder that names them."""
+        """Two files reach the disk with their names, then the record and its name."""
         (model,) = train_fleet(bars, [settings], *rows)
         flushed = []
         monkeypatch.setattr(
@@ -28,7 +29,7 @@ class TestRoundTrip:
         )
         save(model, tmp_path)
 
-        assert flushed == [False, False, False, True]
+        assert flushed == [False, False, True, False, True, True]
 
     @pytest.mark.parametrize("head", ["student_t", "point"])
     def test_the_same_model_comes_back(self, bars, settings, rows, tmp_path, head):
@@ -198,3 +199,110 @@ class TestDamage:
 
         with pytest.raises(ModelError, match=r"another content .*seed_1"):
             load(tmp_path)
+
+
+class Cut(BaseException):
+    """The process ends here."""
+
+
+def save_cut_off(model, folder, monkeypatch, *, after):
+    """Save, and end the process before or after the record is written."""
+    whole = checkpoint.write_durably
+
+    def cut(path, content):
+        if after:
+            whole(path, content)
+        raise Cut
+
+    with monkeypatch.context() as here:
+        here.setattr(checkpoint, "write_durably", cut)
+        with pytest.raises(Cut):
+            save(model, folder)
+
+
+def files_in(folder):
+    """Give the name of every file in a folder."""
+    return sorted(p.name for p in folder.rglob("*") if p.is_file())
+
+
+class TestCutOff:
+    """A save over another model that ends anywhere leaves one of the two."""
+
+    @pytest.fixture
+    def two(self, bars, settings, rows):
+        """Two ensembles of the same seeds and other weights."""
+        return [
+            train_fleet(bars, [replace(settings, seeds=2, learning_rate=rate)], *rows)[
+                0
+            ]
+            for rate in (0.01, 0.02)
+        ]
+
+    @pytest.mark.parametrize("after", [False, True])
+    def test_before_its_record_the_old_one_after_it_the_new(
+        self, two, tmp_path, monkeypatch, after
+    ):
+        """Weights, curve, siblings and what lies beside are all of one model."""
+        old, new = two
+        files = files_in(save(old, tmp_path))
+        save_cut_off(new, tmp_path, monkeypatch, after=after)
+        cut = {path: path.read_bytes() for path in tmp_path.rglob("*.*")}
+
+        found, expected = load(tmp_path), new if after else old
+
+        for one, other in zip(found.members, expected.members, strict=True):
+            assert one.curve == other.curve
+            assert all((one.weights[n] == w).all() for n, w in other.weights.items())
+        assert len(cut) > len(files)
+        save(old, tmp_path)
+        assert files_in(tmp_path) == files
+        assert load(tmp_path).curve == old.curve
+
+    def test_a_cut_before_a_second_cut_is_no_harm(self, two, tmp_path, monkeypatch):
+        """What the first left is of the model that its record names."""
+        old, new = two
+        save(old, tmp_path)
+        save_cut_off(new, tmp_path, monkeypatch, after=True)
+        save_cut_off(old, tmp_path, monkeypatch, after=False)
+
+        assert load(tmp_path).curve == new.curve
+
+    def test_a_full_disk_leaves_the_old_one_and_no_file(
+        self, two, tmp_path, monkeypatch
+    ):
+        """What was written aside is taken away again."""
+        old, new = two
+        files = files_in(save(old, tmp_path))
+        whole, room = checkpoint.stage, [3]
+
+        def stage(path, content):
+            room[0] -= 1
+            if not room[0]:
+                raise DiskError("Expected room on the disk, got none. Make room.")
+            whole(path, content)
+
+        monkeypatch.setattr(checkpoint, "stage", stage)
+        with pytest.raises(DiskError, match="room on the disk"):
+            save(new, tmp_path)
+
+        assert files_in(tmp_path) == files
+        assert load(tmp_path).curve == old.curve
+
+    def test_where_it_cannot_be_ended_it_is_refused(self, two, tmp_path, monkeypatch):
+        """A folder that cannot be written never speaks as a mixture."""
+        old, new = two
+        save(old, tmp_path)
+        save_cut_off(new, tmp_path, monkeypatch, after=True)
+
+        def refuse(*_):
+            raise PermissionError(errno.EROFS, "Read-only file system")
+
+        monkeypatch.setattr(type(tmp_path), "replace", refuse)
+        with pytest.raises(ModelError, match=r"cut off can be ended, got: Read-only"):
+            load(tmp_path)
+
+    def test_a_reader_beside_a_reader_finds_it_ended(self, tmp_path):
+        """Of two that rename the same file one comes first."""
+        checkpoint._settle(tmp_path / ".gone", tmp_path / "there")
+
+        assert files_in(tmp_path) == []

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from closecast.durable import stage, write_durably
+from closecast.durable import flush_folder, stage, write_durably
 from closecast.engine.fleet import LearningCurve
 from closecast.errors import ClosecastError, ModelError, SettingError
 from closecast.models.config import Weights, weight_shapes
@@ -31,16 +31,21 @@ FORMAT, ENSEMBLE_FORMAT = 1, 2
 SIBLINGS, BESIDE = "siblings", "beside"
 WEIGHTS, METRICS, MODEL = "model.safetensors", "metrics.jsonl", "model.json"
 
+SHA256_LENGTH = 64
+"""Hexadecimal digits of a SHA-256."""
+
 
 def save(
     model: TrainedModel,
     folder: Path | str,
     beside: Mapping[str, bytes] = MappingProxyType({}),
 ) -> Path:
-    """Write a model into a folder.
+    """Write a model into a folder, whole or not at all.
 
-    Each file is written beside its place, flushed to the disk and renamed, and
-    ``model.json`` comes last: a folder that was cut off is refused when loaded.
+    Each file is written aside, under a name with its hash, and flushed to the disk.
+    Then ``model.json`` is replaced: from that moment the folder is the new model,
+    before it the old one. At last the files take their plain names; where a crash came
+    between, ``load`` does it.
 
     Args:
         model: The model.
@@ -50,29 +55,71 @@ def save(
     Returns:
         The folder.
     """
+    folder = Path(folder)
+    asides: dict[Path, Path] = {}
+    try:
+        document = _staged(model, folder, beside, asides)
+    except BaseException:
+        for aside in asides:
+            aside.unlink(missing_ok=True)
+        raise
+    write_durably(folder / MODEL, document)
+    for aside, path in asides.items():
+        aside.replace(path)
+    for place in {folder, *(path.parent for path in asides.values())}:
+        _drop_strays(place)
+        flush_folder(place)
+    return folder
+
+
+def _staged(
+    model: TrainedModel,
+    folder: Path,
+    beside: Mapping[str, bytes],
+    asides: dict[Path, Path],
+) -> bytes:
+    # Everything but the record is on the disk, aside; gives the record.
     from safetensors.numpy import save as to_bytes
 
-    folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     weights = to_bytes(dict(model.weights))
     metrics = _metrics_bytes(model.curve)
     document = _document(model, weights, metrics)
+    contents = {WEIGHTS: weights, METRICS: metrics, **beside}
     if model.siblings:
         document["format"] = ENSEMBLE_FORMAT
-        document[SIBLINGS] = {
-            path.name: _sha256((path / MODEL).read_bytes())
-            for path in (
-                save(sibling, folder / SIBLINGS / f"seed_{sibling.settings.seed}")
-                for sibling in model.siblings
+        records = {
+            f"seed_{sibling.settings.seed}": _staged(
+                sibling,
+                folder / SIBLINGS / f"seed_{sibling.settings.seed}",
+                MappingProxyType({}),
+                asides,
             )
+            for sibling in model.siblings
         }
+        document[SIBLINGS] = {name: _sha256(one) for name, one in records.items()}
+        contents |= {f"{SIBLINGS}/{n}/{MODEL}": one for n, one in records.items()}
     if beside:
         document[BESIDE] = {name: _sha256(beside[name]) for name in sorted(beside)}
     document["sha256"] = _sha256(_canonical(document))
-    for name, content in {WEIGHTS: weights, METRICS: metrics, **beside}.items():
-        stage(folder / name, content)
-    write_durably(folder / MODEL, _text(document))
-    return folder
+    for name, content in contents.items():
+        path = folder / name
+        aside = _aside(path, _sha256(content))
+        asides[aside] = path
+        stage(aside, content)
+    for place in {(folder / name).parent for name in contents}:
+        flush_folder(place)
+    return _text(document)
+
+
+def _aside(path: Path, sha256: str) -> Path:
+    return path.with_name(f".{path.name}.{sha256[:16]}")
+
+
+def _drop_strays(folder: Path) -> None:
+    # what a save has left that was cut off before its record was written
+    for path in folder.glob(f".*.{'[0-9a-f]' * 16}"):
+        path.unlink(missing_ok=True)
 
 
 def load(folder: Path | str) -> TrainedModel:
@@ -253,10 +300,25 @@ def _array(values: Any, shape: tuple[int, ...]) -> np.ndarray | None:  # noqa: A
 
 
 def _read_checked(path: Path, sha256: str) -> bytes:
+    aside = _aside(path, sha256) if len(str(sha256)) == SHA256_LENGTH else None
+    if aside is not None and aside.is_file() and _sha256(_read(aside)) == sha256:
+        _settle(aside, path)  # a save was cut off after its record was written
     content = _read(path)
     if _sha256(content) != sha256:
         raise _damaged(path)
     return content
+
+
+def _settle(aside: Path, path: Path) -> None:
+    try:
+        aside.replace(path)
+    except FileNotFoundError:  # its writer, or another reader, was faster
+        return
+    except OSError as error:
+        raise ModelError(
+            f"Expected a folder in which a save that was cut off can be ended, got: "
+            f"{error.strerror} ({path.parent}). Make it writable, or copy it."
+        ) from error
 
 
 def _read(path: Path) -> bytes:
