@@ -1,5 +1,6 @@
 """The engine is the one that was asked for."""
 
+import sys
 import warnings
 
 import pytest
@@ -7,7 +8,7 @@ import pytest
 from closecast.engine import choice, choose_engine
 from closecast.engine.choice import decide
 from closecast.engine.native import is_built
-from closecast.errors import ClosecastWarning, SettingError
+from closecast.errors import ClosecastWarning, MissingExtraError, SettingError
 
 
 @pytest.fixture(autouse=True)
@@ -69,3 +70,25 @@ def test_without_kernels_the_torch_engine_serves_and_says_so_once(monkeypatch, w
 
     assert first == again
     assert first.name == "torch"
+
+
+@pytest.mark.parametrize(
+    ("missing", "told", "match"),
+    [
+        ("torch", MissingExtraError, r"Expected PyTorch for the engine.*closecast\[t"),
+        ("sympy", ModuleNotFoundError, "sympy"),
+    ],
+)
+def test_what_is_missing_is_called_by_its_name(monkeypatch, missing, told, match):
+    """Only where PyTorch itself is not there its extra is the remedy."""
+
+    class Without:
+        def find_spec(self, name, *_):
+            if name == "closecast.engine.torch":
+                raise ModuleNotFoundError(f"No module named {missing!r}", name=missing)
+
+    monkeypatch.delitem(sys.modules, "closecast.engine.torch", raising=False)
+    monkeypatch.setattr(sys, "meta_path", [Without(), *sys.meta_path])
+
+    with pytest.raises(told, match=match):
+        choose_engine("torch")

@@ -3,6 +3,7 @@
 import math
 import re
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -10,8 +11,10 @@ import torch
 
 from closecast.engine.fleet import Member, OptimizerConfig, batches
 from closecast.engine.torch import TorchEngine
+from closecast.engine.torch import engine as torch_engine
 from closecast.engine.torch.optimizers import build_optimizer
 from closecast.engine.torch.panel import ResidentPanel
+from closecast.engine.torch.single import SingleTrainee
 from closecast.errors import SettingError, TrainingError
 from closecast.models.config import NetworkConfig, initial_weights
 from closecast.models.lstm import StackedLSTM, loss
@@ -349,3 +352,51 @@ class TestOutputs:
 
         assert np.abs(base - other).max() > 1e-3
         assert math.isfinite(float(other.sum()))
+
+
+class TestOnAGpu:
+    """What a GPU is asked for, with a driver that only writes it down."""
+
+    @pytest.fixture
+    def engine(self, monkeypatch):
+        """An engine that believes in a GPU."""
+        made = TorchEngine()
+        monkeypatch.setattr(made, "device", SimpleNamespace(type="cuda"))
+        return made
+
+    def test_the_memory_that_counts_is_the_devices(self, engine, monkeypatch):
+        """And not the machine's."""
+        device = SimpleNamespace(total_memory=12)
+        monkeypatch.setattr(torch.cuda, "get_device_properties", lambda _: device)
+
+        assert engine._memory() == 12.0
+
+    def test_the_devices_chance_is_kept_and_restored(self, monkeypatch):
+        """A training that goes on draws the dropout that it would have drawn."""
+        there = torch.arange(8, dtype=torch.uint8)
+        restored = []
+        monkeypatch.setattr(torch.cuda, "get_rng_state", lambda _: there)
+        monkeypatch.setattr(
+            torch.cuda, "set_rng_state", lambda state, _: restored.append(state)
+        )
+        panel = ResidentPanel(DATA, torch.device("cpu"))
+        trainee = SingleTrainee(panel, member())
+        monkeypatch.setattr(panel, "device", SimpleNamespace(type="cuda"))
+
+        state = trainee.state()
+        trainee.restore(state)
+
+        assert state["chance.cuda"].tolist() == list(range(8))
+        assert [one.tolist() for one in restored] == [list(range(8))]
+
+    @pytest.mark.parametrize(("libc", "told"), [("glibc", True), ("", False)])
+    def test_malloc_is_told_where_there_is_glibc(self, monkeypatch, libc, told):
+        """Another C library has other words."""
+        asked = []
+        library = SimpleNamespace(mallopt=lambda *words: asked.append(words))
+        monkeypatch.setattr(torch_engine.platform, "libc_ver", lambda: (libc, ""))
+        monkeypatch.setattr(torch_engine.ctypes, "CDLL", lambda _: library)
+
+        torch_engine._tune_malloc.__wrapped__()
+
+        assert bool(asked) is told

@@ -89,6 +89,12 @@ class TestEffectiveTrials:
 
         assert effective_trials(held, dates, 5) < len(held) / 2
 
+    def test_dates_that_balance_count_in_full(self):
+        """A hit and a miss on every date leave no variance over dates."""
+        days = np.repeat(np.arange("2010-01-01", "2010-03-01", dtype="M8[D]"), 2)
+
+        assert effective_trials(np.arange(len(days)) % 2 == 0, days, 1) == len(days)
+
 
 class TestKupiec:
     def test_is_the_likelihood_ratio(self):

@@ -16,7 +16,10 @@ from closecast.evaluation.conformal import (
     PROBABILITIES,
     Calibrated,
     Conformal,
+    Promise,
     fit_conformal,
+    missed,
+    stretched,
 )
 from closecast.evaluation.scores import hits
 from closecast.forecast import LEVELS, Forecast
@@ -130,6 +133,48 @@ class TestSplitConformal:
 
 
 class TestAdaptive:
+    def test_the_newest_promise_is_what_a_forecast_stretches_by(self, bars):
+        """What a ledger goes on from is what the last date was published with."""
+        model = calibrated(bars, 0.7, 350, step_size=0.05)
+        newest = np.flatnonzero(bars.dates == bars.dates.max())
+
+        promise = model.promise(bars)
+        factors = model.conformal.factors(promise.coverage)
+        found = stretched(model.base.forecast(bars, newest), factors)
+
+        assert model.name == "gaussian"
+        assert not np.array_equal(promise.coverage, Promise.nominal(5).coverage)
+        np.testing.assert_allclose(
+            found.quantiles, model.forecast(bars, newest).quantiles, rtol=1e-12
+        )
+
+    def test_before_it_adapts_the_promise_is_the_nominal_one(self, bars):
+        """Cutoffs of the block that it was fitted on are stretched alike."""
+        model = calibrated(bars, 0.7, 350, step_size=0.05)
+        early = cutoffs_with_targets(bars, SPEC)
+        early = early[bars.dates[early] < model.conformal.adapts_from]
+
+        factors = model.conformal.factors(Promise.nominal(5).coverage)
+        found = stretched(model.base.forecast(bars, early), factors)
+
+        np.testing.assert_array_equal(
+            found.quantiles, model.forecast(bars, early).quantiles
+        )
+
+    def test_a_miss_is_a_truth_outside(self, bars):
+        """On either side; the edge itself is inside."""
+        forecast = Gaussian(1.0).forecast(bars, np.array([10, 11, 12]))
+        low, high = forecast.quantiles[0, :, 1], forecast.quantiles[0, :, -2]
+        truth = np.stack([np.zeros(5), low, high + 1e-9])
+
+        found = missed(forecast, truth)
+
+        assert not found[0].any()
+        assert found[1].sum(axis=-1).tolist() == [MEDIAN - 2] * 5
+        assert not found[1, :, :2].any()
+        assert found[2, :, 1:].all()
+        assert not found[2, :, 0].any()
+
     def test_no_forecast_sees_what_has_not_matured(self, bars):
         """Every leak test passes though the forecaster reads outcomes all the time."""
         model = calibrated(bars, 0.7, 350, step_size=0.05)

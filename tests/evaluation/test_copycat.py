@@ -53,6 +53,27 @@ class TestCheckCopycat:
             "not a copy of the last close, and no better than one",
         }
 
+    @pytest.mark.parametrize(
+        ("interval", "ic", "slope", "verdict"),
+        [
+            (None, None, 0.5, "too few dates to tell a copy from a forecast"),
+            ((0.9, 0.95), None, 0.5, "information beyond the last close"),
+            ((0.9, 1.1), (0.01, 0.1), 0.5,
+             "a trace beyond the last close, too faint to lower the error"),
+            ((0.9, 1.1), (-0.01, 0.1), 0.5, "no information beyond the last close"),
+            ((1.1, 1.2), (0.01, 0.1), 0.5,
+             "not a copy of the last close, and no better than one"),
+        ],
+    )  # fmt: skip
+    def test_each_verdict_has_its_figures(self, world, interval, ic, slope, verdict):
+        """From what was found of a forecast that is no copy."""
+        found = check_copycat(world.forecast(world.truth), world.truth)
+        told = replace(
+            found, theil_u2_interval=interval, ic_interval=ic, change_slope=slope
+        )
+
+        assert told.verdict == verdict
+
     def test_a_little_foresight_is_said_to_be_little(self, world):
         """A fifth of the next return is information, and mostly the last close."""
         copycat = check_copycat(world.forecast(world.truth / 5), world.truth)

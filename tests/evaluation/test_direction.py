@@ -4,7 +4,11 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from closecast.evaluation.direction import judge_direction, pesaran_timmermann
+from closecast.evaluation.direction import (
+    effective_directions,
+    judge_direction,
+    pesaran_timmermann,
+)
 
 DATES = np.arange("2015-01-01", 800, dtype="datetime64[D]")
 
@@ -84,3 +88,7 @@ class TestJudgeDirection:
 
         assert (first.excess, first.gain, first.p_value) == (None, None, None)
         assert first.to_dict()["num_windows"] == 0
+
+    def test_forecasts_that_never_move_are_worth_no_window(self, world):
+        """A last close says up or down of nothing."""
+        assert effective_directions(world.forecast(0.0), world.truth) == 0.0

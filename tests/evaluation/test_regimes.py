@@ -82,3 +82,14 @@ def test_one_volatility_is_one_regime():
 
     assert len(found.regimes) == 1
     assert found.to_dict()["baseline"] == "b"
+
+
+def test_an_advantage_that_never_varies_has_no_joint_test():
+    """A third in which both are the same has no variance to test with."""
+    loss, scale = _world()
+    calm = np.searchsorted(np.quantile(scale, [1 / 3, 2 / 3]), scale) == 0
+    other = np.where(calm, loss, loss + np.random.default_rng(3).normal(0, 1, COUNT))
+    found = by_volatility(loss, other, DATES, scale, horizon=1, baseline="ewma_t")
+
+    assert found.p_value is None
+    assert [one.p_value is None for one in found.regimes] == [True, False, False]

@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 from arch.bootstrap import MCS, StationaryBootstrap
 
+from closecast.evaluation import resampling
 from closecast.evaluation.resampling import (
+    MOST_SERIES,
     REPETITIONS,
     SEED,
     block_length,
@@ -55,6 +57,22 @@ class TestBlockLength:
     def test_few_dates_bound_it(self):
         """A quarter of the dates at most."""
         assert block_length(np.random.default_rng(2).standard_normal((40, 1)), 9) == 10
+
+    def test_of_very_many_series_some_are_asked(self, monkeypatch):
+        """Spread over all of them, so that the last counts like the first."""
+        random = np.random.default_rng(4)
+        noise = random.standard_normal((1000, MOST_SERIES))
+        memory = _autoregression(random, 1000, 0.95)[:, None]
+        asked = []
+        whole = resampling.optimal_lengths
+        monkeypatch.setattr(
+            resampling,
+            "optimal_lengths",
+            lambda moving: asked.append(moving.shape[1]) or whole(moving),
+        )
+
+        assert block_length(np.hstack([noise, memory]), 1) > 8
+        assert asked == [MOST_SERIES]
 
     def test_a_constant_has_no_memory(self):
         """Differences that never vary leave the floor."""
@@ -138,3 +156,14 @@ def test_a_draw_is_that_of_arch(block):
 
     np.testing.assert_allclose(resample(sums, block), expected)
     assert (drawn_counts(90, block).sum(axis=1) == 90).all()
+
+
+def test_a_figure_that_is_not_finite_has_no_interval():
+    """A ratio whose totals may be 0 says nothing."""
+    sums = np.random.default_rng(5).standard_normal((200, 2))
+
+    def broken(draws):
+        return np.where(np.arange(len(draws)) == 7, np.inf, draws[:, 0])
+
+    assert interval(lambda draws: draws[:, 0], sums, sums[:, 0], 1) is not None
+    assert interval(broken, sums, sums[:, 0], 1) is None

@@ -1,5 +1,7 @@
 """Skill by period and by symbol, against sums made by hand."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -101,3 +103,14 @@ def test_slices_are_plain_values(scored):
         *("kind", "group", "horizon", "baseline"),
         *("skill_crps", "interval", "num_windows"),
     }
+
+
+def test_a_baseline_that_never_errs_has_no_skill_beside_it(world):
+    """Nothing is divided by 0."""
+    own = world.forecast(0.0)
+    exact = replace(own, mean=world.truth, quantiles=np.repeat(
+        world.truth[..., None], own.quantiles.shape[-1], axis=-1))  # fmt: skip
+
+    found = slices_of(world, zero=world.forecast(0.0, spread=0.2), ewma_t=exact)
+
+    assert "ewma_t" not in {one.baseline for one in found}

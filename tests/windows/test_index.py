@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from closecast.errors import WindowError
@@ -69,3 +69,26 @@ def test_a_panel_too_short_says_what_it_needs():
     """Twelve bars hold no window of 10 + 5."""
     with pytest.raises(WindowError, match=r"at least 15 bars .* got 12 \(symbol W00"):
         cutoffs_with_targets(random_walk(1, 12), WindowSpec())
+
+
+@given(
+    lengths=st.lists(st.integers(6, 20), min_size=1, max_size=3),
+    context=st.integers(2, 5),
+    horizon=st.integers(1, 3),
+    seed=st.integers(0, 99),
+)
+def test_windows_over_a_broken_step_are_left_out(lengths, context, horizon, seed):
+    """Those whose context or target holds the step; one that begins after it stays."""
+    bars, spec = ragged(lengths), WindowSpec(context_length=context, horizon=horizon)
+    broken = np.random.default_rng(seed).random(len(bars)) < 0.1
+    broken[bars.offsets[:-1]] = False  # the first bar of a symbol has no step
+    assume(max(lengths) >= context + horizon)
+    every = cutoffs_with_targets(bars, spec)
+    sound = [
+        cutoff
+        for cutoff in every
+        if not broken[cutoff - context + 2 : cutoff + horizon + 1].any()
+    ]
+    assume(sound)
+
+    assert cutoffs_with_targets(bars, spec, broken).tolist() == sound

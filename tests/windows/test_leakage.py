@@ -11,6 +11,7 @@ from closecast.testing import Cheat, random_walk
 from closecast.windows.index import cutoffs_with_targets
 from closecast.windows.leakage import (
     PROBE_DATES,
+    LeakResult,
     adjustment_invariance,
     future_perturbation,
     require_no_leak,
@@ -178,3 +179,19 @@ def test_what_was_fitted_on_the_next_block_is_caught(last):
     assert result.detail.endswith("ridge reached into it")
     with pytest.raises(LeakageError, match="scaler_audit"):
         require_no_leak([result])
+
+
+@pytest.mark.parametrize(
+    ("moved", "count", "passed", "outcome"),
+    [
+        (0, 0, None, "nothing checked"),
+        (0, 7, True, "passed"),
+        (1, 7, False, "LEAK"),
+    ],
+)
+def test_an_outcome_is_what_was_counted(moved, count, passed, outcome):
+    """Where nothing was compared nothing is proved."""
+    result = LeakResult.counted("truncation", moved, count, "cut")
+
+    assert (result.passed, result.outcome) == (passed, outcome)
+    assert result.detail.startswith("cut: ")

@@ -5,7 +5,7 @@ import pytest
 
 from closecast.errors import BarsError, WindowError
 from closecast.testing import random_walk
-from closecast.windows.on_disk import DiskPanel, write_panel
+from closecast.windows.on_disk import DiskPanel, is_panel, symbol_digests, write_panel
 from closecast.windows.scaling import WindowData
 from closecast.windows.spec import WindowSpec
 from closecast.windows.split import split_by_date
@@ -155,3 +155,19 @@ def test_every_flipped_bit_of_the_document_is_refused(panel):
         path.write_bytes(flipped)
         with pytest.raises(BarsError, match="not as it was written"):
             DiskPanel.open(panel.folder)
+
+
+def test_bars_that_were_read_elsewhere_are_held_against_the_panel(panel):
+    """Digests of every symbol make the fingerprint; another one is refused."""
+    digests = symbol_digests(WALKS)
+    panel.require_digests(digests)
+
+    digests[WALKS.symbols[2]] = digests[WALKS.symbols[1]]
+    with pytest.raises(BarsError, match="the bars that were written, got others"):
+        panel.require_digests(digests)
+
+
+def test_a_folder_is_a_panel_once_its_document_lies_there(panel, tmp_path):
+    """It is written last."""
+    assert is_panel(panel.folder)
+    assert not is_panel(tmp_path)

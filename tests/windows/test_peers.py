@@ -94,3 +94,11 @@ def test_too_few_symbols_are_no_market():
     bars = panel(us=FEWEST_PEERS - 1)
 
     assert not looked(own_market, bars, np.ones(len(bars), bool)).any()
+
+
+def test_a_panel_that_nobody_takes_part_in_has_no_world():
+    """Without a counted row every state is 0."""
+    bars = panel(us=2)
+    none, zeros = np.zeros(len(bars), bool), np.zeros(len(bars))
+
+    assert not world_before(bars, none, zeros, zeros).any()

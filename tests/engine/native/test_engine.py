@@ -14,6 +14,7 @@ import pytest
 from closecast.engine.fleet import Engine, Member, OptimizerConfig
 from closecast.engine.native import NativeEngine
 from closecast.engine.native import engine as native_engine
+from closecast.engine.native.engine import cores
 from closecast.errors import SettingError, TrainingError
 from closecast.models.config import NetworkConfig, initial_weights
 
@@ -419,3 +420,27 @@ def test_a_prepared_network_keeps_its_weights(case):
     assert np.array_equal(run(one.rows), before)
     with pytest.raises(SettingError, match=r"windows inside the panel"):
         run(np.array([400]))
+
+
+@pytest.mark.parametrize(
+    ("limit", "found"),
+    [("1", 1), ("2,4", 2), ("64", 3), ("0", 3), ("x", 3), ("", 3)],
+)
+def test_cores_are_those_of_the_process_within_the_limit(monkeypatch, limit, found):
+    """OMP_NUM_THREADS lowers their number and never raises it."""
+    monkeypatch.setenv("OMP_NUM_THREADS", limit)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1, 2}, raising=False)
+
+    assert cores() == found
+
+
+@pytest.mark.parametrize(("counted", "found"), [(5, 5), (None, 1)])
+def test_cores_are_those_of_the_machine_where_a_process_has_none_of_its_own(
+    monkeypatch, counted, found
+):
+    """macOS and Windows do not bind a process."""
+    monkeypatch.setenv("OMP_NUM_THREADS", "")
+    monkeypatch.delattr(os, "sched_getaffinity", raising=False)
+    monkeypatch.setattr(os, "cpu_count", lambda: counted)
+
+    assert cores() == found

@@ -1,7 +1,10 @@
 """Which kernels run is chosen once, by the processor or by name."""
 
+from types import SimpleNamespace
+
 import pytest
 
+from closecast.engine.fleet import PRECISIONS
 from closecast.engine.native import NativeEngine, is_built, kernels, supported
 from closecast.errors import MissingExtraError, SettingError
 
@@ -51,3 +54,21 @@ def test_weights_of_another_network_are_refused(case, instruction_set):
 
     with pytest.raises(ValueError, match=r"Expected \d+ weights, got 1"):
         network.load(network.save()[:1])
+
+
+def test_what_the_processor_has_decides_what_runs(monkeypatch):
+    """The names are those of compilers; without kernels nothing is asked."""
+    assert ("avx2" in kernels.cpu_features()) == ("avx2" in supported())
+
+    monkeypatch.setattr(kernels, "is_built", lambda: False)
+
+    assert kernels.cpu_features() == ()
+
+
+@pytest.mark.parametrize("has", [True, False])
+def test_bfloat16_is_trained_where_kernels_have_it(monkeypatch, has):
+    """The kernels say so themselves."""
+    module = SimpleNamespace(HAS_BFLOAT16=has)
+    monkeypatch.setattr(kernels, "_module", lambda _: module)
+
+    assert kernels.precisions("any") == (PRECISIONS if has else PRECISIONS[:1])

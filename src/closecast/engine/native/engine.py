@@ -206,7 +206,7 @@ class _Fleet:
             elif isinstance(report, Progress):
                 if on_epoch is not None:
                     on_epoch(report)
-            elif self.checkpoints.keep is not None:
+            elif self.checkpoints.keep is not None:  # pragma: no branch
                 self.checkpoints.keep(*report)
 
     def _stop(self) -> None:
