@@ -5,6 +5,8 @@
 #             on two cores with nothing else to do
 # make audit  licences, known holes and a bill of materials of all that is needed
 # make lock   pin and hash what CI installs, into ci.lock, after a change of pyproject.toml
+# make fuzz   feed every reader with two fuzzers, 30 minutes each: eleven hours
+# make mutants   change windows and evaluation a little, often: who notices? hours
 # make trust  try everything that could break it, and write docs/trust.md: four hours
 # make vendors   install the libraries of price vendors, each set apart, for the tests
 #
@@ -25,7 +27,7 @@ PEERS := jax keras neuralforecast torch==2.13.0 'u8darts[torch]'
 RESULTS := benchmarks/results
 MEASURE := $(BIN)/python benchmarks
 
-.PHONY: audit bench demo docs lock test trust vendors
+.PHONY: audit bench demo docs fuzz lock mutants test trust vendors
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.installed
@@ -97,6 +99,13 @@ trust: $(VENV)/.installed-test
 	$(MEASURE)/soak.py --out $(RESULTS)/soak.json
 	-$(MAKE) audit
 	$(BIN)/python scripts/write_trust.py
+
+fuzz: $(VENV)/.installed-test
+	$(PIP) install 'atheris>=3'
+	$(BIN)/python scripts/fuzz.py --minutes 30 --out $(RESULTS)/fuzz.json
+
+mutants: $(VENV)/.installed-test
+	$(BIN)/python scripts/mutate.py windows evaluation --out $(RESULTS)/mutants.json
 
 vendors: .venv-vendors/.installed .venv-krx/.installed
 

@@ -359,6 +359,7 @@ def navigation(language: str) -> Iterator[str]:
             "evidence.md",
             "security.md",
             "trust.md",
+            "mutants.md",
         ],
         "reference": [f"reference/{n}.md" for n in ("python", "lab", "command-line")],
     }

@@ -148,6 +148,28 @@ def mutated_models(r: dict[str, Any]) -> str:
     )
 
 
+def fuzzed(r: dict[str, Any]) -> str:
+    """Say what came of the fuzzers."""
+    every = r["fuzzed"]
+    found = [f"{one['target']}: {one['find']}" for one in every if one["find"]]
+    targets = list(dict.fromkeys(one["target"] for one in every))
+    return (
+        f"{r['hours']} hours, {sum(one['runs'] for one in every):,} runs of "
+        f"{len(targets)} targets ({'; '.join(targets)}): {len(found)} finds"
+        + (f" ({'; '.join(found)})" if found else "")
+    )
+
+
+def mutants(r: dict[str, Any]) -> str:
+    """Say how many mutants the tests noticed."""
+    drawn = "" if r["tried"] == r["mutants"] else f", drawn by seed {r['seed']}"
+    return (
+        f"{r['noticed']} of {r['tried']} noticed, of {r['mutants']:,} mutants of "
+        f"{' and '.join(r['rooms'])}{drawn}; the {r['survived']} that survived are "
+        "argued in [a page of their own](mutants.md)"
+    )
+
+
 def hostile_requests(r: dict[str, Any]) -> str:
     """Say what came of requests."""
     wrong = ("fault", "raised", "traceback", "no problem document", "changed")
@@ -246,6 +268,8 @@ TRIALS = (
           told=mutated_files),
     Trial(what="damaged and forged model folders", result="mutated_models",
           command=RUN.format("mutated_models"), takes="3 min", told=mutated_models),
+    Trial(what="what two fuzzers find at every door", result="fuzz",
+          command="make fuzz", takes="11 hours", told=fuzzed),
     Trial(what="hostile requests", result="hostile_requests",
           command=RUN.format("hostile_requests"), takes="5 min", told=hostile_requests),
     Trial(what="the same training, each time otherwise", result="determinism",
@@ -265,6 +289,8 @@ TRIALS = (
     Trial(what="what the tests reach", result="coverage",
           command="python scripts/measure_coverage.py",
           takes="25 min", told=coverage),
+    Trial(what="small changes of the code that a test must notice", result="mutants",
+          command="make mutants", takes="three hours", told=mutants),
     Trial(what="an hour of load", result="soak", command=RUN.format("soak"),
           takes="61 min", told=soak),
 )  # fmt: skip

@@ -3,7 +3,9 @@
 import csv
 import datetime as dt
 import gzip
+import io
 import re
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -74,6 +76,15 @@ def columns(draw):
         rows.append([one, high, low, two, draw(st.floats(0, 1e12))])
     symbols, dates = zip(*keys, strict=True)
     return np.array(symbols), np.array(dates, dtype="datetime64[D]"), np.array(rows)
+
+
+def zip_without(length):
+    """A zip that has lost bytes of its table: its directory lies before its place."""
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr("prices.csv", HEADER * 9)
+    content = file.getvalue()
+    return content[:60] + content[60 + length :]
 
 
 class TestRoundTrip:
@@ -408,6 +419,8 @@ class TestRefusals:
                 gzip.compress(b"date,open" * 99, mtime=0)[:-9],
                 "got a damaged one",
             ),
+            ("a.zip", zip_without(1), "got a damaged one"),
+            ("a.zip", zip_without(90), "got a damaged one"),
             ("a.parquet", b"PAR1 junk", "Expected a Parquet file"),
             ("a.xlsx", b"PK", "Expected a file ending in .csv"),
         ],

@@ -7,6 +7,8 @@ one in which the header names its columns.
 import codecs
 import gzip
 import io
+import lzma
+import struct
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -23,6 +25,12 @@ DELIMITERS = (";", "\t", "|", ",")
 _SAMPLE = 20_000
 _NARROW_PAGES = ("cp949", "shift_jis", "gb18030", "cp1252")
 _WIDE_PAGES = ("utf-16-le", "utf-16-be")
+
+_DAMAGED_ZIP = (
+    zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, OSError, EOFError,
+    ValueError, OverflowError,
+)  # fmt: skip
+"""What the standard library raises over an archive that lies about itself."""
 
 
 def unpacked(path: Path, content: bytes) -> tuple[str, bytes]:
@@ -66,7 +74,7 @@ def _unzipped(path: Path, content: bytes) -> tuple[str, bytes]:
             ]
             if len(tables) == 1:
                 return Path(tables[0]).name, archive.read(tables[0])
-    except (zipfile.BadZipFile, zlib.error, OSError, EOFError) as error:
+    except _DAMAGED_ZIP as error:
         raise TableError(
             about(path, "Expected a zip file, got a damaged one", "Fetch it again.")
         ) from error
