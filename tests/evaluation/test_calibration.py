@@ -89,6 +89,20 @@ class TestEffectiveTrials:
 
         assert effective_trials(held, dates, 5) < len(held) / 2
 
+    def test_symbols_that_hit_alone_count_each(self):
+        """Two of every date, independent: twice the dates."""
+        days = np.repeat(np.arange("2010-01-01", "2014-01-01", dtype="M8[D]"), 2)
+        held = np.random.default_rng(4).random(len(days)) < 0.8
+
+        assert effective_trials(held, days, 1) == pytest.approx(len(days), rel=0.15)
+
+    @pytest.mark.parametrize("share", [True, False])
+    def test_without_a_hit_or_a_miss_dates_count_once_a_horizon(self, share):
+        """There is no variance to go by: targets that do not overlap are counted."""
+        days = np.repeat(np.arange("2010-01-01", "2010-02-20", dtype="M8[D]"), 3)
+
+        assert effective_trials(np.full(len(days), share), days, 5) == 10
+
     def test_dates_that_balance_count_in_full(self):
         """A hit and a miss on every date leave no variance over dates."""
         days = np.repeat(np.arange("2010-01-01", "2010-03-01", dtype="M8[D]"), 2)

@@ -112,8 +112,7 @@ def settings(content: bytes) -> None:
     """Read settings and a grid, as closecast sweep --config does."""
     path = home() / "sweep.toml"
     path.write_bytes(content)
-    _, _, shared = read_grid(path)
-    Settings.of(shared)
+    Settings.of(read_grid(path).settings)
 
 
 def daily_job(content: bytes) -> None:

@@ -1,13 +1,15 @@
 """The leak tests let honest forecasters through and catch cheats."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
 
 from closecast.errors import LeakageError
 from closecast.forecast import LEVELS, Forecast
+from closecast.market.bars import OwnColumn
 from closecast.testing import Cheat, random_walk
+from closecast.windows import leakage
 from closecast.windows.index import cutoffs_with_targets
 from closecast.windows.leakage import (
     PROBE_DATES,
@@ -195,3 +197,21 @@ def test_an_outcome_is_what_was_counted(moved, count, passed, outcome):
 
     assert (result.passed, result.outcome) == (passed, outcome)
     assert result.detail.startswith("cut: ")
+
+
+@pytest.mark.parametrize(
+    ("kind", "moves"), [("past", True), ("known", True), ("static", False)]
+)
+def test_own_columns_of_the_future_are_replaced_too(kind, moves):
+    """But those that are the same always: they tell nothing of a date."""
+    bars = random_walk(1, 60)
+    told = np.linspace(10, 20, 60)[:, None]  # beyond what replaces them
+    own = {"mine": OwnColumn(kind=kind, told=told)}
+    replaced = np.arange(60) > 40
+
+    noisy = leakage._noisy_own(
+        replace(bars, own=own), replaced, np.random.default_rng(1)
+    )
+
+    assert np.array_equal(noisy["mine"].told[:41], told[:41])
+    assert np.array_equal(noisy["mine"].told[41:], told[41:]) is not moves

@@ -11,6 +11,7 @@ from closecast.windows.scaling import (
     MIN_VOLATILITY,
     PRIOR_VOLATILITY,
     WindowData,
+    log_table,
     volatility,
 )
 from closecast.windows.spec import WindowSpec
@@ -120,3 +121,11 @@ class TestVolatility:
         unit = data.unit(np.array([20]))
 
         np.testing.assert_allclose(unit[0] / unit[0, 0], np.sqrt([1, 2, 3, 4]))
+
+
+def test_prices_below_one_have_a_logarithm_too():
+    """Of coins and cents; only what is not positive has none."""
+    closes = 0.01 * np.arange(1.0, 31.0)
+    table = log_table(panel(closes))
+
+    np.testing.assert_allclose(table[:, 3], np.log(closes))
