@@ -40,6 +40,8 @@ found = {}
 for one in metadata.distributions():
     m = one.metadata
     name = re.sub(r"[-_.]+", "-", m["Name"]).lower()
+    if name in found:  # what lies first on the path is what is imported
+        continue
     found[name] = {
         "version": one.version,
         "expression": m.get("License-Expression") or "",

@@ -1,5 +1,7 @@
 """Other symbols count from the moment that their close is known."""
 
+import calendar
+
 import numpy as np
 import pytest
 
@@ -7,9 +9,12 @@ from closecast.market.bars import from_columns
 from closecast.windows.peers import (
     ALWAYS,
     FEWEST_PEERS,
+    HALF_LIVES,
     KOREA,
     NEW_YORK,
+    NORMAL_RANGE,
     OTHER,
+    _shut_in_new_york,
     markets,
     own_market,
     world_before,
@@ -102,3 +107,63 @@ def test_a_panel_that_nobody_takes_part_in_has_no_world():
     none, zeros = np.zeros(len(bars), bool), np.zeros(len(bars))
 
     assert not world_before(bars, none, zeros, zeros).any()
+
+
+def state_by_hand(days, surprise, active):
+    """The six states of each date, in plain loops, where ranks are whole."""
+    states, total, weight = {}, np.zeros(len(HALF_LIVES)), np.zeros(len(HALF_LIVES))
+    for day in np.unique(days):
+        own, busy = np.sort(surprise[days == day]), np.sort(active[days == day])
+        enough = len(own) >= FEWEST_PEERS
+        for at, half_life in enumerate(HALF_LIVES):
+            kept = 2.0 ** (-1.0 / half_life)
+            total[at] = kept * total[at] + enough * np.mean(own**2)
+            weight[at] = kept * weight[at] + enough
+        if enough:
+            last = len(own) - 1
+            middle, low, high = (own[int(s * last)] for s in (0.5, 0.1, 0.9))
+            spread = np.log(0.1 + (high - low) / NORMAL_RANGE) - np.log(1.1)
+            mean = 0.5 * np.log(0.01 + total / weight)
+            states[day] = [middle, spread, busy[int(0.5 * last)], *mean]
+    return states
+
+
+def test_the_world_is_what_plain_loops_make_of_it():
+    """Median, spread, activity and three decaying averages, of the date before."""
+    dates = WEEKDAYS[:40]
+    symbols = [f"S{number:02}" for number in range(21)]
+    bars = from_columns(np.repeat(symbols, 40), np.tile(dates, 21), np.ones((840, 5)))
+    random = np.random.default_rng(8)
+    surprise, active = random.normal(size=(2, len(bars)))
+    thin = np.isin(bars.dates, dates[[0, 7, 8]]) & (bars.symbol_ids > 3)
+    counted = ~thin  # some dates have too few symbols
+
+    found = world_before(bars, counted, surprise, active)
+    by_hand = state_by_hand(bars.dates[counted], surprise[counted], active[counted])
+
+    for row in range(len(bars)):
+        before = dates[dates < bars.dates[row]]
+        expected = by_hand.get(before[-1] if len(before) else None, np.zeros(6))
+        np.testing.assert_allclose(found[row], expected, atol=1e-12)
+
+
+def test_a_market_knows_its_own_last_date():
+    """Its state at the end of the panel is that of the same date."""
+    bars = panel(us=FEWEST_PEERS)
+    states = looked(own_market, bars, np.ones(len(bars), bool))
+
+    assert states[bars.dates == bars.dates.max()].any(axis=1).all()
+
+
+def test_new_york_is_shut_on_its_mondays_and_one_thursday():
+    """Third in February, last in May, first in September, fourth in November."""
+    days = np.arange("1990-01-01", "2031-01-01", dtype="datetime64[D]")
+    shut = _shut_in_new_york(days, (days.astype(np.int64) + 3) % 7)
+    expected = {np.datetime64(f"{year}-07-04") for year in range(1990, 2031)}
+    for year in range(1990, 2031):
+        for month, weekday, place in ((2, 0, 2), (5, 0, -1), (9, 0, 0), (11, 3, 3)):
+            weeks = calendar.monthcalendar(year, month)
+            found = [week[weekday] for week in weeks if week[weekday]]
+            expected.add(np.datetime64(f"{year}-{month:02}-{found[place]:02}"))
+
+    assert set(days[shut]) == expected
