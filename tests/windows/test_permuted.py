@@ -9,6 +9,7 @@ from closecast.market.bars import from_columns
 from closecast.testing import autoregression, random_walk
 from closecast.windows.permuted import (
     MAX_TRAIN,
+    _dealt,
     block_ends,
     other_blocks,
     permuted_market,
@@ -117,3 +118,20 @@ def test_what_follows_a_block_is_unrelated():
     assert np.corrcoef(moves[ends + 1], moves[ends + 2])[0, 1] > 0.7
     assert len(ends) == 20 * (1000 // 5 - 1)
     assert (ends % 5 == 4).all()
+
+
+def test_every_window_whose_other_is_there_is_dealt():
+    """The last session of the last symbol too."""
+    bars = random_walk(2, 40)
+    source = other_blocks(40, 7, 3)
+
+    kept, other = _dealt(bars, np.arange(80), 7, 3)
+
+    dealt = {
+        start + place: start + int(source[place])
+        for start in (0, 40)
+        for place in range(40)
+        if source[place] >= 0
+    }
+    assert dict(zip(kept.tolist(), other.tolist(), strict=True)) == dealt
+    assert 79 in dealt.values()

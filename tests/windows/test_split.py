@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from closecast.errors import WindowError
 from closecast.testing import random_walk
 from closecast.windows.spec import WindowSpec
-from closecast.windows.split import split_by_date
+from closecast.windows.split import resolve_dates, split_by_date
 
 
 @given(
@@ -64,3 +64,12 @@ def test_two_symbols_are_cut_at_the_same_date():
         np.unique(bars.symbol_ids[split.test], return_counts=True)[1].tolist()
         == [len(split.test) // 2] * 2
     )
+
+
+def test_a_date_of_test_moves_the_default_validation_with_it():
+    """An eighth of the sessions before test, whatever that date is."""
+    days = np.arange("2020-01-01", 100, dtype="datetime64[D]")
+
+    for at in range(20, 100):
+        found = resolve_dates(days, None, str(days[at]))
+        assert found == (days[7 * at // 8], days[at])
