@@ -1,6 +1,7 @@
 """Forecasts by HTTP: the numbers of the model, and clear answers to bad questions."""
 
 import datetime as dt
+import json
 
 import anyio.to_thread
 import numpy as np
@@ -328,3 +329,15 @@ def test_no_request_takes_a_thread_to_find_what_is_served(client, bars, monkeypa
     answer = client.post("/v1/forecasts", json={"bars": posted(bars)})
     assert answer.status_code == 200
     assert not sent
+
+
+def test_a_body_of_another_type_is_told_the_right_one(client, bars: Bars):
+    """JSON that is sent as text is refused, and the header is named."""
+    body = json.dumps({"bars": posted(bars)})
+
+    answer = client.post(
+        "/v1/forecasts", content=body, headers={"Content-Type": "text/plain"}
+    )
+
+    assert answer.status_code == 422
+    assert "Content-Type application/json" in answer.json()["detail"]

@@ -174,6 +174,26 @@ def test_a_sweep_is_shown_from_the_inside(site, visitor):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [
+        ("null", "\N{EN DASH}"),
+        (1, "1 sec"),
+        (89, "89 sec"),
+        (1440, "24 min"),
+        (32474, "9 hr"),
+    ],
+)
+def test_what_is_left_is_said_in_the_unit_that_fits(site, visitor, seconds, said):
+    """Nobody reads nine hours as 32,474 seconds."""
+    page = visitor.visit(site, "data", language="en")
+    told = page.evaluate(
+        f"import('/assets/words.js').then((words) => words.duration({seconds}))"
+    )
+    assert told == said
+
+
+@pytest.mark.slow
 def test_a_lesson_is_opened_from_the_lab(site, visitor):
     """The lab's page lists the lessons, and each leads to one that runs."""
     page = visitor.visit(site, "lab", language="ko")

@@ -154,6 +154,13 @@ async def _on_invalid(_: Request, error: Exception) -> Response:
             "Expected a body in JSON, got something else. Mend it.",
             kind="not-json",
         ).response()
+    if any(isinstance(fault.get("input"), bytes) for fault in faults):
+        return Problem(
+            422,
+            "Expected a body of Content-Type application/json, got another type. Name "
+            "it so.",
+            kind="not-json",
+        ).response()
     told = "; ".join(_told(fault) for fault in faults[:SHOWN_FAULTS])
     more = len(faults) - SHOWN_FAULTS
     rest = f"; and {more} more" if more > 0 else ""

@@ -74,6 +74,7 @@ export function columns(title, shares, expected) {
 
 /** Where each close fell: `points` of {place, text, label, chosen, pick}, place 0 the median, -1 and 1 the ends of the 80 % interval. */
 export function strip(title, points) {
+  const LINE = 12; // labels nearer to each other would overlap
   const height = 130;
   const far = Math.max(2, ...points.map((point) => Math.abs(point.place)));
   const y = scale(-far, far, height - EDGE.bottom, EDGE.top);
@@ -81,7 +82,7 @@ export function strip(title, points) {
   return drawing(title, height,
     s("rect.band", { x: EDGE.left, width: WIDTH - EDGE.left - EDGE.right, y: y(1), height: y(-1) - y(1) }),
     s("line.zero", { x1: EDGE.left, x2: WIDTH - EDGE.right, y1: y(0), y2: y(0), "stroke-dasharray": "2 3" }),
-    [[1, 0.9], [0, 0.5], [-1, 0.1]].map(([place, level]) => s("text", { x: EDGE.left - 7, y: y(place) + 3.5, "text-anchor": "end" }, percent(level, 0))),
+    (y(-1) - y(1) < 2 * LINE ? [[0, 0.5]] : [[1, 0.9], [0, 0.5], [-1, 0.1]]).map(([place, level]) => s("text", { x: EDGE.left - 7, y: y(place) + 3.5, "text-anchor": "end" }, percent(level, 0))),
     points.map((point, at) => s(Math.abs(point.place) <= 1 ? "circle.inside" : "circle.outside",
       { cx: x(at), cy: y(point.place), r: point.chosen ? 5.5 : 3.2, click: point.pick, style: { cursor: "pointer" } }, s("title", point.text))),
     points.length > 0 && [s("text", { x: EDGE.left, y: height - 8 }, points[0].label),

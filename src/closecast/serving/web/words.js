@@ -61,7 +61,16 @@ export const short = (value) => written(value, { notation: "compact", maximumSig
 /** With as many decimals in every row of a column. */
 export const fixed = (value, digits) => written(value, { minimumFractionDigits: digits, maximumFractionDigits: digits });
 
+/** With as many figures in every cell of a map, zeros at the end included. */
+export const significant = (value, digits) => written(value, { minimumSignificantDigits: digits, maximumSignificantDigits: digits });
+
 export const figures = (value, digits = 3) => written(value, { maximumSignificantDigits: digits });
+
+/** How long something takes, in the largest unit of which there is more than one. */
+export function duration(seconds) {
+  const [unit, size] = [["hour", 3600], ["minute", 60], ["second", 1]].find(([, size]) => seconds >= 1.5 * size) ?? ["second", 1];
+  return written(seconds === null || seconds === undefined ? seconds : seconds / size, { style: "unit", unit, unitDisplay: "short", maximumFractionDigits: 0 });
+}
 
 /** A session such as 2026-03-02, without any time zone moving it. */
 export function day(text, long = false) {

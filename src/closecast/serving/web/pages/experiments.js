@@ -5,7 +5,7 @@ import { sentence } from "../sentences.js";
 import { traces } from "../plot.js";
 import { clauses } from "../verdict.js";
 import { card, h, segments, show, state, table } from "../view.js";
-import { count, figures, moment, percent, words } from "../words.js";
+import { count, duration, figures, fixed, moment, percent, significant, words } from "../words.js";
 
 const MOST_CURVES = 12;
 
@@ -46,10 +46,14 @@ async function one(id, signal) {
 
 function followRun(id, live, signal) {
   const stop = follow(`runs/${part(id)}/events`, ({ done, members, progress }) => {
-    show(live, card(words("runs.live"), h("progress", { max: members, value: done, "aria-label": words("runs.live") }),
+    const now = progress?.running;
+    show(live, card(words("runs.live"), h("progress", { max: members, value: done + (now ? now.epoch / now.epochs : 0), "aria-label": words("runs.live") }),
       h("dl.figures.gap", h("div", h("dt", words("runs.members")), h("dd", `${count(done)} / ${count(members)}`)),
         h("div", h("dt", words("runs.rate")), h("dd", count(progress?.windows_per_s))),
-        h("div", h("dt", words("runs.left")), h("dd", words("runs.seconds", { count: count(progress?.left_s) }))))));
+        h("div", h("dt", words("runs.left")), h("dd", duration(progress?.left_s))),
+        now && [h("div", h("dt", words("runs.epoch")), h("dd", `${count(now.epoch)} / ${count(now.epochs)}`)),
+          h("div", h("dt", words("runs.loss_now")), h("dd", fixed(now.validation_loss, 4)))]),
+      now && h("p.quiet.gap", words("runs.now", { name: spaced(now.member) }))));
   }, () => dispatchEvent(new HashChangeEvent("hashchange")));
   signal.addEventListener("abort", stop);
 }
@@ -73,8 +77,8 @@ function heatCard(run) {
     const cell = (combination) => {
       if (!combination || combination.mean_loss === null) return h("td", h("div.none", words(combination ? "runs.diverged" : "runs.pending")));
       const share = high > low ? (high - combination.mean_loss) / (high - low) : 1;
-      return h("td", h(combination.mean_loss === low ? "div.best" : "div", { style: { "--share": share } }, figures(combination.mean_loss, 5),
-        combination.sd_loss !== null && h("small", h("br"), `± ${figures(combination.sd_loss, 2)}`)));
+      return h("td", h(combination.mean_loss === low ? "div.best" : "div", { style: { "--share": share } }, significant(combination.mean_loss, 5),
+        combination.sd_loss !== null && h("small", h("br"), `± ${significant(combination.sd_loss, 2)}`)));
     };
     const columns = across === null ? [null] : run.axes[across];
     show(grid, h("div.scroll", h("table.heat", h("caption.unseen", title),
@@ -126,7 +130,7 @@ async function compare(first, second, signal) {
   const names = [...new Set(runs.flatMap(settingsOf))].filter((name) => runs[0].config[name] !== runs[1].config[name]);
   const same = runs[0].data.fingerprint === runs[1].data.fingerprint;
   const rows = [
-    [words("runs.loss"), ...runs.map((run) => figures(loss(run), 5))],
+    [words("runs.loss"), ...runs.map((run) => significant(loss(run), 5))],
     [words("runs.members"), ...runs.map((run) => `${count(run.done)} / ${count(run.members)}`)],
     [words("runs.winner"), ...runs.map((run) => run.winner ? spaced(run.winner) : "–")],
     [words("runs.diverged_share"), ...runs.map((run) => percent(run.results.filter((one) => one.diverged).length / Math.max(1, run.results.length), 0))],
