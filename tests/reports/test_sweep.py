@@ -2,6 +2,7 @@
 
 import html
 import re
+from dataclasses import replace
 
 import pytest
 
@@ -12,7 +13,9 @@ from closecast.experiments.sweep import load_sweep
 from closecast.reports.language import words_of
 from closecast.reports.sweep import (
     Curve,
+    Plane,
     draw_curves,
+    draw_errors,
     draw_heat,
     overfitting_epoch,
     plane_of,
@@ -115,6 +118,52 @@ def test_the_heat_map_holds_means_and_spread(run):
     for one in sweep.combinations:
         if one.values["dropout"] == sweep.forecaster.settings.dropout:
             assert f"{one.mean_loss:.4g}" in text
+
+
+def two_cells(*losses):
+    """Give a plane of two combinations, of the losses by seed and fold."""
+    cells = {
+        (None, at): tuple(
+            MemberResult(
+                name=f"{at} {seed} {fold}", values={"num_layers": at}, seed=seed,
+                fold=fold, validation_loss=loss, train_crps=loss, validation_crps=loss,
+            )
+            for seed, folds in enumerate(cell)
+            for fold, loss in enumerate(folds, start=1)
+        )
+        for at, cell in enumerate(losses, start=1)
+    }  # fmt: skip
+    return Plane(
+        across=("num_layers", (1, 2)), down=("", (None,)), cells=cells, winner=(None, 1)
+    )
+
+
+def test_the_spread_of_a_cell_is_over_seeds():
+    """Blocks of other difficulty are no spread: a seed counts with its mean."""
+    plane = two_cells([[1.0, 3.0], [1.2, 3.2]], [[5.0, 5.0], [5.0, 5.0]])
+    text = draw_heat(plane, words_of("en")).inline()
+
+    assert "2.1" in text
+    assert "±0.14" in text
+    assert "±0" in text.replace("±0.14", "")
+
+
+def test_what_leaves_the_scale_is_told_in_figures(run):
+    """A cut bar holds its value, a panel without a curve says where they are."""
+    plane = two_cells([[1.0], [1.0]], [[123.4], [123.4]])
+    curves = {
+        one.name: Curve(train=(one.train_crps,) * 3, validation=(one.train_crps,) * 3)
+        for cell in plane.cells.values()
+        for one in cell
+    }
+    curves["1 0 1"] = Curve(train=(1.0, 1.1, 1.2, 1.0, 1.1), validation=(1.0, 1.2) * 2)
+    sweep = replace(load_sweep(run), test_crps=1.0)
+
+    assert "123" in draw_errors(plane, sweep, words_of("en")).inline()
+    drawn = draw_curves(plane, curves, words_of("en")).inline()
+    assert "above this scale: 123" in drawn
+    assert ">epoch<" in drawn
+    assert ">loss<" in drawn
 
 
 def test_a_diverged_seed_is_drawn_as_such(run):

@@ -104,7 +104,11 @@ def show(run: RunFolder, index: IndexFile = None, *, as_json: AsJson = False) ->
         return
     say(f"{run}: {described['state']}")
     for name, value in described["config"].items():
-        say(f"  {name} = {value}")
+        if isinstance(value, dict):
+            for inner, one in value.items():
+                say(f"  {name}.{inner} = {one}")
+        else:
+            say(f"  {name} = {value}")
     data = described["data"]
     say(f"  {data['bars']} bars, {data['first']} to {data['last']} ({data['source']})")
     say(f"  Models ever trained on these prices: {trials}")

@@ -3,7 +3,7 @@
 A date is the sampling unit: symbols of one date share their news.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +11,7 @@ from jaxtyping import Bool, Float, Shaped
 
 from closecast.evaluation.resampling import (
     block_length,
-    central,
+    central_each,
     confidence_set,
     enough_dates,
     resample,
@@ -50,12 +50,18 @@ class Comparison:
         """Divide two means."""
         return self.mean(name) / self.mean(other)
 
-    def ratio_interval(self, name: str, other: str, power: float) -> Interval:
-        """Put an interval around 1 - ratio ** power."""
+    def ratio_intervals(
+        self, name: str, others: Sequence[str], power: float
+    ) -> dict[str, Interval]:
+        """Put an interval around 1 - ratio ** power, for each of some others."""
+        intervals: dict[str, Interval] = dict.fromkeys(others)
         if self.draws is None:
-            return None
-        mine, theirs = self.draws[:, self._at(name)], self.draws[:, self._at(other)]
-        return central(1 - (mine / theirs) ** power) if np.all(theirs > 0) else None
+            return intervals
+        known = [one for one in others if np.all(self.draws[:, self._at(one)] > 0)]
+        theirs = self.draws[:, [self._at(one) for one in known]]
+        mine = self.draws[:, self._at(name), None]
+        ends = central_each(1 - (mine / theirs) ** power)
+        return intervals | dict(zip(known, ends, strict=True))
 
     def p_value(self, name: str, other: str) -> float | None:
         """Test the difference of two means, a date counting once."""

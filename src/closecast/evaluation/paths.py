@@ -81,9 +81,9 @@ def score_paths(
             model=name,
             energy_score=together.mean(name),
             skill_vs={b: 1 - together.ratio(name, b) for b in names[1:] if b != name},
-            skill_interval_vs={
-                b: together.ratio_interval(name, b, 1) for b in names[1:] if b != name
-            },
+            skill_interval_vs=together.ratio_intervals(
+                name, [b for b in names[1:] if b != name], 1
+            ),
             dm_p_vs={b: together.p_value(name, b) for b in names[1:] if b != name},
             num_windows=count,
         )

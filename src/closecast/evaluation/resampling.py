@@ -185,6 +185,22 @@ def interval(
     return central(draws)
 
 
+def central_each(
+    draws: Float[np.ndarray, "repetition figure"],
+) -> list[tuple[float, float]]:
+    """Take the central ``CONFIDENCE`` interval of the draws of each of some figures.
+
+    Args:
+        draws: Figures, once for each repetition.
+
+    Returns:
+        Lower and upper end of each.
+    """
+    tail = (1 - CONFIDENCE) / 2
+    ends = np.quantile(draws, [tail, (1 + CONFIDENCE) / 2], axis=0)
+    return [(low, high) for low, high in ends.T.tolist()]
+
+
 def central(draws: Float[np.ndarray, " repetition"]) -> tuple[float, float]:
     """Take the central ``CONFIDENCE`` interval of draws.
 
@@ -194,8 +210,8 @@ def central(draws: Float[np.ndarray, " repetition"]) -> tuple[float, float]:
     Returns:
         Its lower and upper end.
     """
-    low, high = np.quantile(draws, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
-    return float(low), float(high)
+    (interval,) = central_each(draws[:, None])
+    return interval
 
 
 def confidence_set(

@@ -4,7 +4,7 @@ Every model is scored in the same windows; none is left out of an average.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 from jaxtyping import Float
@@ -96,7 +96,11 @@ class Row:
         Returns:
             Every figure under its name.
         """
-        return asdict(self)
+        return {  # not asdict, which copies every figure of every mapping
+            field.name: dict(value) if isinstance(value, Mapping) else value
+            for field in fields(self)
+            for value in [getattr(self, field.name)]
+        }
 
 
 def score_rows(
@@ -282,10 +286,8 @@ def _row(
         skill_crps_vs={b: 1 - density.ratio(name, b) for b in others},
         skill_rmse_vs={b: 1 - float(np.sqrt(squares.ratio(name, b))) for b in others},
         r2_vs={b: 1 - squares.ratio(name, b) for b in others},
-        skill_crps_interval_vs={b: density.ratio_interval(name, b, 1) for b in others},
-        skill_rmse_interval_vs={
-            b: squares.ratio_interval(name, b, 0.5) for b in others
-        },
+        skill_crps_interval_vs=density.ratio_intervals(name, others, 1),
+        skill_rmse_interval_vs=squares.ratio_intervals(name, others, 0.5),
         dm_p_vs={b: density.p_value(name, b) for b in others},
         dm_p_mean_vs={b: squares.p_value(name, b) for b in others},
         in_mcs=density.holds(name),

@@ -231,11 +231,14 @@ def draw_errors(plane: Plane, sweep: Sweep, words: Words) -> Picture:
     (_, columns), (_, rows) = plane.across, plane.down
     kinds = (("train_crps", MUTED), ("validation_crps", ACCENT))
     seen = [sweep.test_crps]
+    tips: list[tuple[Axes, float, float]] = []
     with _panels(1, len(rows), 2.0) as (figure, panels):
         for row, axes in zip(rows, panels[0], strict=True):
             for place, (field, colour) in enumerate(kinds):
                 stats = [_mean_sd(_values(plane, row, one, field)) for one in columns]
-                seen += [mean for mean, _ in stats if mean is not None]
+                known = [(x, mean) for x, (mean, _) in enumerate(stats) if mean]
+                seen += [mean for _, mean in known]
+                tips += [(axes, x + (place - 1) * 0.27, mean) for x, mean in known]
                 _bars(axes, (place - 1) * 0.27, stats, colour)
             if row == plane.winner[0]:
                 at = columns.index(plane.winner[1]) + 0.27
@@ -244,6 +247,9 @@ def draw_errors(plane: Plane, sweep: Sweep, words: Words) -> Picture:
         top = min(max(seen), REACH * min(seen))
         for axes in panels[0]:
             axes.set_ylim(0, 1.08 * top)
+        for axes, x, mean in tips:
+            if mean > 1.08 * top:  # what the bar does not show, in figures
+                axes.text(x, 1.06 * top, f"{mean:.3g}", va="top", **UPRIGHT)
         panels[0][0].set_ylabel(words("skill.crps_vol"))
         label = words(
             "sweep.errors_figure",
@@ -289,7 +295,15 @@ def draw_heat(plane: Plane, words: Words) -> Picture:
                 )
                 if (row, column) == plane.winner:
                     axes.add_patch(
-                        Rectangle((x, y), 1, 1, fill=False, edgecolor=WARM, linewidth=2)
+                        Rectangle(
+                            (x, y),
+                            1,
+                            1,
+                            fill=False,
+                            edgecolor=WARM,
+                            linewidth=2,
+                            clip_on=False,
+                        )
                     )
         axes.set(
             xlim=(0, len(columns)), ylim=(len(rows), 0), xlabel=across, ylabel=down
@@ -320,13 +334,14 @@ def draw_curves(plane: Plane, curves: Mapping[str, Curve], words: Words) -> Pict
         for row, line in zip(rows, panels, strict=True):
             for column, axes in zip(columns, line, strict=True):
                 members = plane.cells.get((row, column), ())
-                _facet(axes, members, curves, words)
+                _facet(axes, members, curves, high, words)
                 if (row, column) == plane.winner:
                     for side in axes.spines.values():
                         side.set_color(WARM)
                 axes.set_title(_cell_name(plane, row, column), fontsize=8)
                 axes.set_ylim(low, high)
                 axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=4))
+                axes.set(xlabel=words("learning.epoch"), ylabel=words("learning.loss"))
                 axes.label_outer()
         label = words(
             "sweep.curves_figure",
@@ -336,10 +351,17 @@ def draw_curves(plane: Plane, curves: Mapping[str, Curve], words: Words) -> Pict
         return Picture(figure=figure, name="curves", label=label)
 
 
+UPRIGHT: dict[str, Any] = {
+    "ha": "center", "rotation": 90, "color": "white", "fontsize": 7.5,
+}  # fmt: skip
+"""Text inside a bar."""
+
+
 def _facet(
     axes: Axes,
     members: Sequence[MemberResult],
     curves: Mapping[str, Curve],
+    high: float,
     words: Words,
 ) -> None:
     trained = [one for one in members if one.name in curves]
@@ -351,10 +373,22 @@ def _facet(
     if len(trained) < len(members):
         text = words("sweep.num_diverged", count=len(members) - len(trained))
         axes.text(0.5, 0.5, text, ha="center", transform=axes.transAxes, color=WARM)
-    best = overfitting_epoch(trained)
-    if best is not None:
+    best, least = overfitting_epoch(trained), _least(trained, curves)
+    if least > high:
+        text = words("sweep.above", loss=f"{least:.3g}")
+        axes.text(0.5, 0.5, text, ha="center", transform=axes.transAxes, color=MUTED)
+    elif best is not None:
         axes.axvline(best, color=WARM, linestyle=":", linewidth=1.3)
     axes.grid(axis="y")
+
+
+def _least(members: Sequence[MemberResult], curves: Mapping[str, Curve]) -> float:
+    losses = [
+        loss
+        for one in members
+        for loss in (*curves[one.name].train, *curves[one.name].validation)
+    ]
+    return min(losses, default=-np.inf)
 
 
 def draw_history(sweep: Sweep, words: Words) -> Picture:
@@ -439,6 +473,8 @@ def _positions(
     height = {n: float(scale(n) - scale(low)) / span for n in sorted(set(numbers))}
     ticks: list[tuple[float, str]] = []
     for number, at in height.items():
+        if at == 1.0 and len(ticks) > 1 and at - ticks[-1][0] < LEAST_GAP:
+            ticks.pop()  # both ends are named
         if not ticks or at - ticks[-1][0] >= LEAST_GAP:
             ticks.append((at, f"{number:.4g}"))
     return [height[one] for one in numbers], ticks
@@ -526,7 +562,11 @@ def _name_axes(axes: Axes, plane: Plane, row: Value | None) -> None:
 def _values(
     plane: Plane, row: Value | None, column: Value, field: str
 ) -> list[float | None]:
-    return [getattr(one, field) for one in plane.cells.get((row, column), ())]
+    # a seed counts once: its mean over the folds, None where one of them diverged
+    by_seed: dict[int, list[float | None]] = {}
+    for one in plane.cells.get((row, column), ()):
+        by_seed.setdefault(one.seed, []).append(getattr(one, field))
+    return [_mean_sd(folds)[0] for folds in by_seed.values()]
 
 
 def _mean_sd(

@@ -10,6 +10,7 @@ import hashlib
 import json
 import platform
 from collections.abc import Mapping
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 from types import MappingProxyType
@@ -224,13 +225,16 @@ def versions() -> dict[str, str]:
     Returns:
         Version of Python, closecast, numpy and torch.
     """
-    found = {"python": platform.python_version()}
-    for name in ("closecast", "numpy", "torch"):
-        try:
-            found[name] = metadata.version(name)
-        except metadata.PackageNotFoundError:
-            found[name] = "not installed"
-    return found
+    named = {name: _installed(name) for name in ("closecast", "numpy", "torch")}
+    return {"python": platform.python_version(), **named}
+
+
+@cache
+def _installed(name: str) -> str:
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return "not installed"
 
 
 def _metrics_bytes(curve: LearningCurve) -> bytes:

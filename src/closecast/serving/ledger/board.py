@@ -185,8 +185,6 @@ def _row(
         coverage_80=float(held[1]),
         coverage_95=float(held[2]),
         skill_crps_vs={o: 1 - comparison.ratio(name, o) for o in others},
-        skill_crps_interval_vs={
-            o: comparison.ratio_interval(name, o, 1) for o in others
-        },
+        skill_crps_interval_vs=comparison.ratio_intervals(name, others, 1),
         dm_p_vs={o: comparison.p_value(name, o) for o in others},
     )
