@@ -2,10 +2,16 @@
 
 import socket
 import sys
+from types import SimpleNamespace
 
 import pytest
 
-from closecast.cluster.session import require_answer, require_same, require_token
+from closecast.cluster.session import (
+    _start,
+    require_answer,
+    require_same,
+    require_token,
+)
 from closecast.errors import ClusterError, MissingExtraError
 
 OURS = {"python": "3.11.7", "closecast": "1.0", "RAY_AUTH_MODE": "token"}
@@ -118,6 +124,18 @@ def test_somebody_at_an_address_is_enough():
 def test_auto_is_left_to_ray():
     """Ray knows what was started here."""
     require_answer("auto")
+
+
+def test_a_ray_that_does_not_start_is_told():
+    """Its own words are the reason: a slow machine, a port, a folder."""
+
+    def init(**_settings):
+        raise Exception("The current node timed out.\nMore.")  # noqa: TRY002  as Ray does
+
+    with pytest.raises(
+        ClusterError, match=r"got: The current node timed out\. Give .* leave"
+    ):
+        _start(SimpleNamespace(init=init), "folder")
 
 
 def test_without_ray_the_extra_is_named(monkeypatch):
