@@ -43,6 +43,8 @@ TINY = {"hidden_size": 8, "num_layers": 1, "epochs": 1, "batch_size": 64}
 def write(models: list[Forecaster], home: Path, said: int, *, over: bool) -> None:
     """Save without end; say what is saved."""
     number = 0
+    if over:
+        models[1].save(home / "model")  # there is one to be saved over
     os.write(said, b"-1\n")  # it has begun
     while True:
         place = home / ("model" if over else f"model-{number}")

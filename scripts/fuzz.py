@@ -139,13 +139,14 @@ def main() -> None:
     from machine import publish
     from targets import TARGETS
 
-    seconds = round(60 * arguments.minutes)
+    each = round(60 * arguments.minutes)
     names = arguments.only or list(TARGETS)
     found = kept_of(arguments.out, names) + [
-        fuzzed(name, fuzzer, seconds) for name in names for fuzzer in arguments.fuzzers
+        fuzzed(name, fuzzer, each) for name in names for fuzzer in arguments.fuzzers
     ]
-    hours = round(sum(one["seconds"] for one in found) / 3600, 2)
-    publish({"hours": hours, "fuzzed": found}, arguments.out)
+    seconds = sum(one["seconds"] for one in found)  # with what was kept
+    hours = round(seconds / 3600, 2)
+    publish({"seconds": seconds, "hours": hours, "fuzzed": found}, arguments.out)
     return sys.exit(any(one["find"] for one in found))
 
 
