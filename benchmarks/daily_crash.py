@@ -45,7 +45,7 @@ LOADED = (alembic.command, pyarrow.parquet)
 
 KILLS_A_SESSION = 4
 SESSIONS, FIRST_DAY = 700, 260
-"""Session of the prices that the job begins with; some 140 follow."""
+"""Session of the prices that the job begins with; some 440 follow."""
 
 SYMBOLS, MODELS = ("IBM", "MSFT"), 3
 
