@@ -28,6 +28,13 @@ STEPS = 1000
 ADVICE = {"fine": "go on", "watch": "watch", "retrain": "retrain", "stop": "stop"}
 """What to do in each state of a monitor."""
 
+TITLES = {
+    "coverage_80": "80 % interval",
+    "coverage_95": "95 % interval",
+    "crps": "CRPS against EWMA-t",
+}
+"""Monitors as a sentence calls them."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Record:
@@ -112,14 +119,15 @@ def _keys(table: "Table") -> Int[np.ndarray, " score"]:
 
 
 def _said(monitor: "Monitor") -> str:
+    title = TITLES[monitor.name]
     if monitor.early or monitor.value is None:
-        return f"{monitor.name}: {monitor.dates} dates, too few to say anything."
+        return f"{title}: {monitor.dates} dates, too few to say anything."
     if monitor.name == "crps":
         return (
-            f"crps: the CUSUM against EWMA-t stands at {monitor.value:.2f} after "
+            f"{title}: the CUSUM stands at {monitor.value:.2f} after "
             f"{monitor.dates} dates; {monitor.state} (fine up to {monitor.high:g})."
         )
     return (
-        f"{monitor.name}: {monitor.value:.1%} of the closes of {monitor.dates} dates; "
+        f"{title}: {monitor.value:.1%} of the closes of {monitor.dates} dates; "
         f"{monitor.state} (fine from {monitor.low:.1%} to {monitor.high:.1%})."
     )

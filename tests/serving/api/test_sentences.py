@@ -29,9 +29,9 @@ def test_a_sentence_is_said_in_korean(client):
 
 def test_the_record_of_a_symbol_is_said_in_korean(client):
     """Names and states of monitors are words too."""
-    early = "coverage_80: 12 dates, too few to say anything."
+    early = "80 % interval: 12 dates, too few to say anything."
     crps = (
-        "crps: the CUSUM against EWMA-t stands at 1.20 after 60 dates; stop (fine up "
+        "CRPS against EWMA-t: the CUSUM stands at 1.20 after 60 dates; stop (fine up "
         "to 4)."
     )
 
