@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from closecast.errors import ClosecastWarning
-from closecast.experiments.defects import checkup_of, tell_refused
+from closecast.experiments.defects import checkup_of, still_symbols, tell_refused
 from closecast.experiments.forecaster import Forecaster
-from closecast.market.bars import VOLUME
+from closecast.market.bars import CLOSE, VOLUME
 from closecast.reports.checkup import page, section
 from closecast.reports.language import words_of
 from closecast.testing import random_walk
@@ -51,6 +51,37 @@ def test_a_training_says_and_keeps_what_it_refused(tmp_path):
     assert record["refused_windows"] == 14
     assert record["counts"]["split"] == 1
     assert record["spots"][0]["date"] == str(bars.dates[100])
+
+
+def still(bars, since):
+    """Let the second symbol keep its price from one of its bars on."""
+    values, first = bars.values.copy(), bars.offsets[1] + since
+    values[first : bars.offsets[2], :VOLUME] = values[first, CLOSE]
+    return replace(bars, values=values)
+
+
+def test_a_symbol_stands_still_where_most_sessions_bring_no_change():
+    """A halt of weeks is no peg, and a bar of its own is no session without change."""
+    bars = random_walk(3, 261)
+
+    assert still_symbols(bars) == []
+    assert still_symbols(still(bars, 131)) == []
+    assert still_symbols(still(bars, 129)) == ["W01"]
+    assert still_symbols(bars.select(np.arange(len(bars)) % 261 == 0)) == []
+
+
+def test_a_training_names_what_stands_still():
+    """A flat symbol is trained on and told, and its shuffled targets prove nothing."""
+    bars = still(random_walk(2, 260), 0)
+    with pytest.warns(ClosecastWarning, match=r"1 of 2 symbols stand still.*W01"):
+        Forecaster(**QUICK).fit(bars)
+    flat = bars.select(bars.symbol_ids == 1)
+    with pytest.warns(ClosecastWarning, match="1 of 1 symbols stand still"):
+        fitted = Forecaster(**QUICK).fit(flat)
+    (shuffled,) = (r for r in fitted.leak_tests if r.name == "label_shuffle")
+
+    assert shuffled.passed is None
+    assert "no price moves" in shuffled.detail
 
 
 def test_a_forecast_over_a_split_says_so():

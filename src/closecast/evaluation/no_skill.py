@@ -28,8 +28,10 @@ def label_shuffle(
 
     Returns:
         A leak where an error is smaller than drift's by more than luck; nothing
-        checked where there are too few dates to tell.
+        checked where there are too few dates to tell, or prices stand still.
     """
+    if not drift_square.any(axis=0).all():
+        return LeakResult(NAME, None, f"{done}: no price moves against drift")
     tests = [
         diebold_mariano(own, other, dates, step)
         for step, (own, other) in enumerate(

@@ -18,7 +18,7 @@ from closecast.errors import SettingError
 from closecast.evaluation.scoreboard import Scoreboard, score
 from closecast.evaluation.scores import crps, hits, squared_error
 from closecast.evaluation.verdict import DENSITY_BASELINES, MEAN_BASELINES
-from closecast.experiments.defects import checkup_of, tell_refused
+from closecast.experiments.defects import checkup_of, tell_refused, tell_still
 from closecast.experiments.evidence import as_stored
 from closecast.experiments.fitted import Fitted, fitted_on
 from closecast.experiments.record import block_of, data_of, stamps_of
@@ -298,6 +298,7 @@ def backtest(
         expanding=plan.expanding,
         broken=broken_steps(bars),
     )
+    tell_still(bars)
     tell_refused(bars, settings.window_spec, blocks[-1].split.test_start)
     legs = [
         _Leg(trained=fold, tested=(fold,) if plan.refit else blocks)

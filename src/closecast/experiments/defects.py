@@ -17,7 +17,10 @@ NAMED = 3
 """Places of defects that a note names, at most."""
 
 SHORT_NAMED = 5
-"""Symbols too short for a window that a note names, at most."""
+"""Symbols too short for a window, or still, that a note names, at most."""
+
+STILL = 0.5
+"""Share of a symbol's sessions without a change from which on it stands still."""
 
 
 def checkup_of(bars: Bars, spec: WindowSpec) -> Checkup:
@@ -136,6 +139,40 @@ def tell_short(short: Sequence[str], symbols: int, needed: int, what: str) -> No
             ClosecastWarning,
             stacklevel=4,
         )
+
+
+def tell_still(bars: Bars) -> None:
+    """Say which symbols of a training hardly ever move, if any do.
+
+    Args:
+        bars: The panel; what is said of its newest bars tells no score.
+    """
+    still = still_symbols(bars)
+    if still:
+        warnings.warn(
+            f"{len(still)} of {len(bars.symbols)} symbols stand still: their close is "
+            f"the one before in most sessions ({_some(still, SHORT_NAMED)}). What is "
+            "said of them is worth nothing, and they flatter every average; leave them "
+            "out.",
+            ClosecastWarning,
+            stacklevel=4,
+        )
+
+
+def still_symbols(bars: Bars) -> list[str]:
+    """Name the symbols whose close hardly ever changes: pegged, halted or filled up.
+
+    Args:
+        bars: The panel.
+
+    Returns:
+        Their names.
+    """
+    same = np.flatnonzero(np.diff(bars.close) == 0) + 1
+    same = same[bars.starts[same] != same]
+    counts = np.bincount(bars.symbol_ids[same], minlength=len(bars.symbols))
+    changes = np.maximum(np.diff(bars.offsets) - 1, 1)
+    return [bars.symbols[one] for one in np.flatnonzero(counts > STILL * changes)]
 
 
 def _refused(

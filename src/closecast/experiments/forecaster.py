@@ -20,6 +20,7 @@ from closecast.experiments.defects import (
     checkup_of,
     tell_refused,
     tell_short,
+    tell_still,
     tell_suspect,
 )
 from closecast.experiments.evidence import Evidence, as_stored
@@ -209,6 +210,7 @@ class Forecaster:
         bars = self.panel(prices, own)
         split = self._split(bars)
         _tell_short(bars, self.spec.length, "training")
+        tell_still(bars)
         tell_refused(bars, self.spec, split.test_start)
         settings = replace(
             self.settings,
