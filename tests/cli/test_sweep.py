@@ -74,6 +74,18 @@ def test_a_run_of_another_version_is_refused(folder, tmp_path, name):
     assert '"0.0.1"' in config.read_text()
 
 
+def test_a_damaged_run_is_one_sentence(folder, tmp_path):
+    """A configuration that is no TOML any more names its file."""
+    shutil.copytree(folder / "run", tmp_path / "run")
+    (tmp_path / "run" / "config.toml").write_bytes(b"[settings\xff")
+
+    shown = closecast("runs", "show", tmp_path / "run", cwd=folder)
+
+    assert shown.returncode == 1
+    assert shown.stderr.startswith("closecast: Expected the configuration of a run")
+    assert "config.toml" in shown.stderr
+
+
 def test_a_report_is_drawn_again_the_same(folder):
     """`report` knows a sweep from a single model."""
     page = (folder / "run" / "report.html").read_bytes()

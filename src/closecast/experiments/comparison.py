@@ -4,7 +4,6 @@ It compares scores of the same test block only, and says so when runs have other
 """
 
 import shutil
-import tomllib
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -12,7 +11,7 @@ from typing import Any
 
 from closecast.errors import ModelError
 from closecast.experiments.index import Index
-from closecast.experiments.run import CONFIG, DATA, read_json
+from closecast.experiments.run import CONFIG, DATA, read_config, read_json
 from closecast.experiments.winner import SWEEP
 
 SCOREBOARD = "scoreboard.json"
@@ -144,7 +143,7 @@ def describe_run(folder: Path) -> dict[str, Any]:
         ModelError: It is no run of a sweep, or a file is damaged.
     """
     _require_run(folder)
-    config = tomllib.loads((folder / CONFIG).read_text(encoding="utf-8"))
+    config = read_config(folder / CONFIG)
     found = read_json(folder / SWEEP) if (folder / SWEEP).exists() else None
     return {
         "folder": str(folder),

@@ -159,7 +159,7 @@ def open_run(
                 f"Expected a new folder or the run that is asked for, got one with "
                 f"other files ({folder}). Give another folder."
             )
-        found = {DATA: _read_data, CONFIG: _read_config}
+        found = {DATA: read_json, CONFIG: read_config}
         expected: dict[str, Mapping[str, Any]] = {DATA: data, CONFIG: config}
         for name in begun:
             _require_same(folder / name, found[name](folder / name), expected[name])
@@ -235,11 +235,18 @@ def read_json(path: Path) -> dict[str, Any]:
         ) from error
 
 
-def _read_data(path: Path) -> dict[str, Any]:
-    return read_json(path)
+def read_config(path: Path) -> dict[str, Any]:
+    """Read the configuration of a run.
 
+    Args:
+        path: Its ``config.toml``.
 
-def _read_config(path: Path) -> dict[str, Any]:
+    Returns:
+        Its content.
+
+    Raises:
+        ModelError: There is none that can be read.
+    """
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:

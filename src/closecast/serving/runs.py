@@ -8,7 +8,6 @@ import hashlib
 import json
 import math
 import time
-import tomllib
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -18,7 +17,7 @@ from closecast.experiments.comparison import run_state
 from closecast.experiments.index import Index, IndexedRun
 from closecast.experiments.members import MEMBER, MEMBERS, MemberResult
 from closecast.experiments.progress import PROGRESS
-from closecast.experiments.run import CONFIG, DATA, read_json
+from closecast.experiments.run import CONFIG, DATA, read_config, read_json
 from closecast.experiments.winner import SWEEP, combine
 from closecast.training.checkpoint import METRICS
 
@@ -117,7 +116,7 @@ def describe(run: KnownRun) -> dict[str, Any]:
     Raises:
         ModelError: A file is damaged.
     """
-    config = tomllib.loads((run.folder / CONFIG).read_text(encoding="utf-8"))
+    config = read_config(run.folder / CONFIG)
     common = {"config": config, "data": read_json(run.folder / DATA)}
     if (run.folder / SWEEP).exists():
         found = read_json(run.folder / SWEEP)

@@ -105,6 +105,20 @@ def test_an_unfinished_run_shows_what_is_done(asked, sweep):
     assert told["axes"] == {"learning_rate": [0.01, 0.001]}
 
 
+def test_a_damaged_run_is_told(asked, sweep):
+    """A file that cannot be read is the server's matter, and named without a path."""
+    config = sweep[0] / "config.toml"
+    sound = config.read_bytes()
+    config.write_bytes(b"[settings\xff")
+    try:
+        answer = asked.get(f"/v1/runs/{id_of(sweep[0].resolve())}")
+    finally:
+        config.write_bytes(sound)
+
+    assert answer.status_code == 503, answer.text
+    assert str(sweep[0]) not in answer.text
+
+
 def test_a_finished_run_ends_its_stream_at_once(asked, sweep):
     """One event, and the connection is closed."""
     answer = asked.get(f"/v1/runs/{id_of(sweep[0].resolve())}/events")

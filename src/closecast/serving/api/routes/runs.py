@@ -1,15 +1,19 @@
 """``/v1/runs``: the experiments of this machine."""
 
+from collections.abc import Callable
 from dataclasses import asdict
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 from fastapi import APIRouter
 from fastapi import Query as Asked
 
-from closecast.serving.api.problems import Problem
+from closecast.errors import ModelError
+from closecast.serving.api.problems import Problem, not_now
 from closecast.serving.api.service import Served, Service
 from closecast.serving.api.shapes import Curves, Run, Runs, RunShape
 from closecast.serving.runs import KnownRun, curves, describe
+
+T = TypeVar("T")
 
 router = APIRouter(prefix="/v1", tags=["experiments"])
 
@@ -30,7 +34,7 @@ async def runs(
 async def run(service: Served, run_id: str) -> Run:
     """Show a run from the inside."""
     known = await require_run(service, run_id)
-    described = await service.work(lambda: describe(known))
+    described = await _read(service, lambda: describe(known))
     return Run(**short(known), **described)
 
 
@@ -43,8 +47,15 @@ async def run_curves(
     """Give the learning curves of a run's best members."""
     known = await require_run(service, run_id)
     return Curves.model_validate(
-        {"curves": await service.work(lambda: curves(known, limit))}
+        {"curves": await _read(service, lambda: curves(known, limit))}
     )
+
+
+async def _read(service: Service, task: Callable[[], T]) -> T:
+    try:
+        return await service.work(task)
+    except ModelError as error:
+        raise not_now("an undamaged run") from error
 
 
 async def require_run(service: Service, run_id: str) -> KnownRun:
