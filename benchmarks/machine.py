@@ -3,7 +3,9 @@
 import json
 import os
 import platform
+import shlex
 import subprocess
+import sys
 import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -40,9 +42,13 @@ def machine() -> dict[str, str | int | None]:
 
 
 def publish(found: Mapping[str, object], out: Path | None) -> None:
-    """Say what was found, where and in how long; write it where it is asked for."""
-    seconds = round(time.monotonic() - BEGUN)
-    text = json.dumps({"machine": machine(), "seconds": seconds, **found}, indent=2)
+    """Say what was found, where, how and in how long; write it where asked."""
+    run = {
+        "machine": machine(),
+        "command": shlex.join(["python", *sys.argv]),
+        "seconds": round(time.monotonic() - BEGUN),
+    }
+    text = json.dumps(run | dict(found), indent=2)
     print(text)
     if out:
         out.write_text(text + "\n")

@@ -22,9 +22,9 @@ PAGE = ROOT / "docs" / "trust.md"
 HEAD = """# What was tried to break it, and what came of it
 
 `make trust` runs every script below and writes this page from their results in
-`benchmarks/results`; what says "not run" was not. Beside each figure stand the command,
-how long it took ("about" where its run did not say) and where the figure comes from.
-What they are meant to defend is on [the page on security](security.md).
+`benchmarks/results`; what says "not run" was not. Beside each figure stand the command
+that made it, how long that took ("about" where its run did not say) and where it comes
+from. What they are meant to defend is on [the page on security](security.md).
 """
 
 
@@ -306,14 +306,15 @@ def rows() -> Iterator[str]:
             yield f"{trial.told(result)}.\n\n{where(result['machine'])}\n"
         else:
             yield "Not run.\n"
-        yield f"\n`{trial.command}` ({took(result) or 'about ' + trial.takes})\n"
+        command = result.get("command", trial.command)
+        yield f"\n`{command}` ({took(result) or 'about ' + trial.takes})\n"
 
 
 def took(result: dict[str, Any]) -> str:
     """Say how long a run took; nothing where it did not say."""
     if "seconds" not in result:
         return ""
-    minutes, seconds = divmod(result["seconds"], 60)
+    minutes, seconds = divmod(round(result["seconds"]), 60)
     return f"took {minutes} min {seconds} s" if minutes else f"took {seconds} s"
 
 
