@@ -10,14 +10,13 @@ appear in 2010 beside a part of that panel: what it says of coins that it never 
 """
 
 import argparse
-import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from dev_panel import COVERAGES, SHIPPED, SPEC, as_shipped, read_panel, trained
-from machine import machine
+from machine import publish
 
 from closecast.evaluation.scores import crps, hits
 from closecast.experiments.fitted import Fitted
@@ -150,14 +149,10 @@ def main() -> None:
             model, joined, split_by_date(joined, SPEC, *CUTS), kinds, "coins"
         )
     document = {
-        "machine": machine(),
         "late_coins": late,
         "panel": compared(model, bars, split, classes[early], None),
     }
-    text = json.dumps(document, indent=2) + "\n"
-    if arguments.out is not None:
-        arguments.out.write_text(text)
-    print(text)
+    publish(document, arguments.out)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,6 @@ and block, so that a later run scores only what is new.
 """
 
 import argparse
-import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -19,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from machine import machine
+from machine import publish
 
 from closecast.evaluation.conformal import fit_conformal
 from closecast.evaluation.path_band import calibration_windows, fit_path_band
@@ -308,7 +307,6 @@ def main() -> None:
     if "closecast" not in results:
         return
     document = {
-        "machine": machine(),
         "panel": bars.fingerprint,
         "block": arguments.block,
         "windows": {"train": len(split.train), arguments.block: len(rows)},
@@ -335,10 +333,7 @@ def main() -> None:
             )
         ),
     }
-    text = json.dumps(document, indent=2) + "\n"
-    if arguments.out is not None:
-        arguments.out.write_text(text)
-    print(text)
+    publish(document, arguments.out)
 
 
 if __name__ == "__main__":

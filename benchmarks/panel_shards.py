@@ -10,7 +10,6 @@ simulated, since only their number matters here. Some 2 minutes on two cores.
 """
 
 import argparse
-import json
 import os
 import pickle
 import resource
@@ -24,7 +23,7 @@ from typing import Any
 os.environ["OMP_NUM_THREADS"] = "1"  # as on a worker
 
 import numpy as np
-from machine import machine
+from machine import publish
 from threadpoolctl import threadpool_limits
 
 from closecast.cluster.workers import RayWorkers
@@ -103,7 +102,6 @@ def main() -> None:
         ]
         whole, forecast = clock(lambda: forecast_panel(model, panel))
         result = {
-            "machine": machine(),
             "symbols": len(names),
             "bars": len(panel),
             "panel_bytes": sum(path.stat().st_size for path in Path(home).iterdir()),
@@ -118,10 +116,7 @@ def main() -> None:
         }
         if arguments.ray:
             result["forecasting_all_on_ray"] = on_ray(model, panel, forecast)
-    text = json.dumps(result, indent=2)
-    print(text)
-    if arguments.out:
-        arguments.out.write_text(text + "\n")
+    publish(result, arguments.out)
 
 
 def on_ray(model: Any, panel: DiskPanel, forecast: Any) -> dict[str, Any]:

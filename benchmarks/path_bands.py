@@ -9,13 +9,12 @@ and, on the walks, Bonferroni's band, which asks 1 - (1 - level) / 5 of every st
 """
 
 import argparse
-import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from dev_panel import SHIPPED, SPEC, read_panel, trained
-from machine import machine
+from machine import publish
 
 from closecast.evaluation.conformal import fit_conformal
 from closecast.evaluation.path_band import (
@@ -129,14 +128,10 @@ def main() -> None:
     parser.add_argument("--out", type=Path)
     arguments = parser.parse_args()
     document = {
-        "machine": machine(),
         "simulated": simulated(),
         "panel": panel(arguments.folder, arguments.cache),
     }
-    text = json.dumps(document, indent=2) + "\n"
-    if arguments.out is not None:
-        arguments.out.write_text(text)
-    print(text)
+    publish(document, arguments.out)
 
 
 if __name__ == "__main__":

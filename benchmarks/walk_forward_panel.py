@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 from dev_panel import COVERAGES, SHIPPED, SPEC, read_panel
-from machine import machine
+from machine import publish
 
 from closecast.evaluation.scores import crps, hits
 from closecast.evaluation.significance import diebold_mariano
@@ -192,7 +192,6 @@ def main() -> None:
     folds = [kept(bars, block, arguments.cache) for block in blocks]
     seconds = np.array([fold["seconds"] for fold in folds])
     document = {
-        "machine": machine(),
         "panel": bars.fingerprint,
         "bars": len(bars),
         "symbols": len(bars.symbols),
@@ -207,10 +206,7 @@ def main() -> None:
         "leak_tests": [json.loads(str(fold["leaks"])) for fold in folds],
         **summary(bars, folds),
     }
-    text = json.dumps(document, indent=2) + "\n"
-    if arguments.out is not None:
-        arguments.out.write_text(text)
-    print(text)
+    publish(document, arguments.out)
 
 
 if __name__ == "__main__":

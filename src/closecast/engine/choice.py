@@ -7,7 +7,6 @@ import os
 import warnings
 from dataclasses import dataclass
 from functools import cache
-from importlib.util import find_spec
 
 from closecast.engine.fleet import Engine
 from closecast.errors import ClosecastWarning, MissingExtraError, SettingError
@@ -95,9 +94,10 @@ def _on(device: str, choice: Choice) -> Choice:
     return choice
 
 
-@cache
 def _built() -> bool:
-    return find_spec("closecast.engine.native._baseline") is not None
+    from closecast.engine.native import is_built
+
+    return is_built()
 
 
 @cache

@@ -76,9 +76,7 @@ class Blended:
         """
         if len(cutoffs) == 0:
             return self.base.forecast(bars, cutoffs)
-        rows = rows_that_count(bars, cutoffs, self.spec, self.adapts_from)
-        own, other = (one.forecast(bars, rows) for one in (self.base, self.other))
-        share = self._shares(bars, rows, own, other)
+        rows, own, other, share = self._ends(bars, cutoffs)
         mixed = averaged(own, other, share)
         return mixed.take(np.searchsorted(rows, cutoffs))
 
@@ -94,10 +92,21 @@ class Blended:
         Returns:
             Shares in [0, 1].
         """
+        rows, *_, share = self._ends(bars, cutoffs)
+        return np.asarray(share[np.searchsorted(rows, cutoffs)])
+
+    def _ends(
+        self, bars: Bars, cutoffs: Int[np.ndarray, " window"]
+    ) -> tuple[
+        Int[np.ndarray, " row"],
+        Forecast,
+        Forecast,
+        Float[np.ndarray, "row horizon"],
+    ]:
+        # rows that count, what both say of them, and the share of the other
         rows = rows_that_count(bars, cutoffs, self.spec, self.adapts_from)
         own, other = (one.forecast(bars, rows) for one in (self.base, self.other))
-        share = self._shares(bars, rows, own, other)
-        return np.asarray(share[np.searchsorted(rows, cutoffs)])
+        return rows, own, other, self._shares(bars, rows, own, other)
 
     def _shares(
         self,

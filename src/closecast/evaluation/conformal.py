@@ -138,10 +138,25 @@ def fit_conformal(
             f"{count}. Use a longer series or calibrate=none."
         )
     scores = np.sort(stretch_needed(forecast.quantiles, truth), axis=0)
-    # the finite-sample rank: ceil((n + 1) p) of n
-    ranks = np.ceil((count + 1) * PROBABILITIES - 1e-9).astype(np.int64)
-    table = scores[np.minimum(ranks, count) - 1]
+    table = scores[conformal_places(count, PROBABILITIES)]
     return Conformal(adapts_from=adapts_from, table=np.moveaxis(table, 0, -1).copy())
+
+
+def conformal_places(
+    count: int, probabilities: Float[np.ndarray, " probability"]
+) -> Int[np.ndarray, " probability"]:
+    """Find the scores that hold a share of what comes, among those of a calibration.
+
+    Args:
+        count: Scores that were measured.
+        probabilities: Shares in (0, 1).
+
+    Returns:
+        Places in the sorted scores, from 0 on: of the finite-sample rank
+        ceil((n + 1) p) of n.
+    """
+    ranks = np.ceil((count + 1) * probabilities - 1e-9).astype(np.int64)
+    return np.asarray(np.minimum(ranks, count) - 1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -30,7 +30,11 @@ from closecast.evaluation.calibration import (
     effective_trials,
     kupiec,
 )
-from closecast.evaluation.conformal import MIN_WINDOWS, stretch_needed
+from closecast.evaluation.conformal import (
+    MIN_WINDOWS,
+    conformal_places,
+    stretch_needed,
+)
 from closecast.evaluation.scores import hits
 from closecast.forecast import MEDIAN, NOMINAL, Forecast, Forecaster
 from closecast.market.bars import Bars
@@ -130,10 +134,8 @@ def fit_path_band(
             f"the path on, got {count}. Use a longer series."
         )
     worst = np.sort(stretch_needed(forecast.quantiles, truth).max(axis=1), axis=0)
-    # the finite-sample rank: ceil((n + 1) p) of n
-    ranks = np.ceil((count + 1) * NOMINAL - 1e-9).astype(np.int64)
     return PathBand(
-        factors=worst[np.minimum(ranks, count) - 1, np.arange(MEDIAN)],
+        factors=worst[conformal_places(count, NOMINAL), np.arange(MEDIAN)],
         num_windows=count,
         first_date=str(forecast.cutoffs.min()),
         last_date=str(forecast.target_dates.max()),

@@ -92,13 +92,11 @@ class Fitted:
             conformal = fit_conformal(tail, truth, split.test_start)
         blended = settings.blend != "none"
         companion = Companion.fit(bars, split, settings) if blended else None
-        stepwise = cls(model=model, conformal=conformal, companion=companion).stepwise
-        path_band = _path_band(stepwise, bars, split, settings.window_spec)
+        made = cls(model=model, conformal=conformal, companion=companion)
+        path_band = _path_band(made.stepwise, bars, split, settings.window_spec)
+        made = replace(made, path_band=path_band)
         every = np.concatenate([split.train, split.validation, split.test])
         asked, asked_rows = some_symbols(bars, every)
-        made = cls(
-            model=model, conformal=conformal, companion=companion, path_band=path_band
-        )
         permuted = train_permuted(bars, settings, split)
         leak_tests = [
             *run_leak_tests(made.voice, asked, asked_rows),

@@ -2,10 +2,10 @@
 
 import json
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from jaxtyping import Int
@@ -61,6 +61,8 @@ from closecast.windows.walk_forward import FOLDS, REFIT_EVERY
 
 if TYPE_CHECKING:
     from closecast.experiments.backtest import Backtest
+
+T = TypeVar("T")
 
 LEAK_TESTS_FILE = "leak_tests.json"
 CALIBRATION_FILE = "calibration.json"
@@ -481,30 +483,33 @@ class Forecaster:
         Raises:
             ModelError: The folder is missing, damaged or of another kind.
         """
-        model = load(Path(folder))
-        calibrated = model.settings.calibrate == "conformal"
-        path = Path(folder) / CALIBRATION_FILE
+        folder = Path(folder)
+        model = load(folder)
+        horizon = model.settings.horizon
+        conformal = companion = path_band = None
+        if model.settings.calibrate == "conformal":
+            conformal = _read_beside(
+                folder / CALIBRATION_FILE,
+                "a calibration",
+                lambda values: Conformal.of(values, horizon),
+            )
+        if model.settings.blend != "none":
+            companion = _read_beside(
+                folder / COMPANION_FILE,
+                "what the model is blended with",
+                lambda values: Companion.of(values, horizon),
+            )
+        if PATH_BAND_FILE in saved_beside(folder):
+            path = folder / PATH_BAND_FILE
+            path_band = _read_beside(path, "a band of the path", PathBand.of)
+        stamps = _read_beside(folder / LEAK_TESTS_FILE, "leak stamps", _stamps)
         return cls.of_fitted(
             Fitted(
                 model=model,
-                conformal=(
-                    _read_calibration(path, model.settings.horizon)
-                    if calibrated
-                    else None
-                ),
-                companion=(
-                    _read_companion(
-                        Path(folder) / COMPANION_FILE, model.settings.horizon
-                    )
-                    if model.settings.blend != "none"
-                    else None
-                ),
-                path_band=(
-                    _read_path_band(Path(folder) / PATH_BAND_FILE)
-                    if PATH_BAND_FILE in saved_beside(Path(folder))
-                    else None
-                ),
-                leak_tests=_stamps(Path(folder) / LEAK_TESTS_FILE),
+                conformal=conformal,
+                companion=companion,
+                path_band=path_band,
+                leak_tests=stamps,
             )
         )
 
@@ -534,33 +539,13 @@ class Forecaster:
         return split_by_date(bars, self.spec, *dates, broken=broken_steps(bars))
 
 
-def _read_calibration(path: Path, horizon: int) -> Conformal:
+def _read_beside(path: Path, what: str, read: Callable[[Any], T]) -> T:
     try:
-        return Conformal.of(json.loads(path.read_text()), horizon)
+        return read(json.loads(path.read_text()))
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise ModelError(
-            f"Expected a calibration, got none that can be read ({path}: {error}). "
-            "Train the model again."
-        ) from error
-
-
-def _read_companion(path: Path, horizon: int) -> Companion:
-    try:
-        return Companion.of(json.loads(path.read_text()), horizon)
-    except (OSError, ValueError, TypeError, KeyError) as error:
-        raise ModelError(
-            f"Expected what the model is blended with, got none that can be read "
-            f"({path}: {error}). Train the model again."
-        ) from error
-
-
-def _read_path_band(path: Path) -> PathBand:
-    try:
-        return PathBand.of(json.loads(path.read_text()))
-    except (OSError, ValueError, TypeError, KeyError) as error:
-        raise ModelError(
-            f"Expected a band of the path, got none that can be read ({path}: {error})."
-            " Train the model again."
+            f"Expected {what}, got none that can be read ({path}: {error}). Train the "
+            "model again."
         ) from error
 
 
@@ -577,14 +562,8 @@ def count_trial(fingerprint: str, settings: Settings) -> None:
         warnings.warn(f"This trial is not counted. {error}", ClosecastWarning, 3)
 
 
-def _stamps(path: Path) -> tuple[LeakResult, ...]:
-    try:
-        return tuple(LeakResult(**stamp) for stamp in json.loads(path.read_text()))
-    except (OSError, ValueError, TypeError) as error:
-        raise ModelError(
-            f"Expected leak stamps, got none that can be read ({path}: {error}). "
-            "Train the model again."
-        ) from error
+def _stamps(stamps: Sequence[Mapping[str, Any]]) -> tuple[LeakResult, ...]:
+    return tuple(LeakResult(**stamp) for stamp in stamps)
 
 
 def _tell_short(bars: Bars, needed: int, what: str) -> None:

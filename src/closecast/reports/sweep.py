@@ -236,7 +236,9 @@ def draw_errors(plane: Plane, sweep: Sweep, words: Words) -> Picture:
         for row, axes in zip(rows, panels[0], strict=True):
             for place, (field, colour) in enumerate(kinds):
                 stats = [_mean_sd(_values(plane, row, one, field)) for one in columns]
-                known = [(x, mean) for x, (mean, _) in enumerate(stats) if mean]
+                known = [
+                    (x, mean) for x, (mean, _) in enumerate(stats) if mean is not None
+                ]
                 seen += [mean for _, mean in known]
                 tips += [(axes, x + (place - 1) * 0.27, mean) for x, mean in known]
                 _bars(axes, (place - 1) * 0.27, stats, colour)

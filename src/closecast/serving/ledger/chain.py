@@ -9,8 +9,10 @@ with other tools.
 import datetime as dt
 import hashlib
 import json
-from collections.abc import Sequence
+import struct
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float32
@@ -120,7 +122,7 @@ def canonical(entry: Entry) -> bytes:
         "symbol": entry.symbol,
         "cutoff": entry.cutoff.isoformat(),
         "target_dates": [date.isoformat() for date in entry.target_dates],
-        "last_close": np.array(entry.last_close, "<f8").tobytes().hex(),
+        "last_close": double_hex(entry.last_close),
         "mean": packed(entry.mean).hex(),
         "quantiles": packed(entry.quantiles).hex(),
         "as_of": written(entry.as_of),
@@ -129,7 +131,17 @@ def canonical(entry: Entry) -> bytes:
         "code": entry.code,
         "late": entry.late,
     }
+    return as_json(values)
+
+
+def as_json(values: Mapping[str, Any]) -> bytes:
+    """Write plain values as the bytes of them that are hashed."""
     return json.dumps(values, sort_keys=True, separators=(",", ":")).encode()
+
+
+def double_hex(value: float) -> str:
+    """Write a number in double precision as its little-endian bytes, in hexadecimal."""
+    return struct.pack("<d", value).hex()
 
 
 def packed(values: np.ndarray) -> bytes:

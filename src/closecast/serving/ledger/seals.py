@@ -8,8 +8,6 @@ the bytes for whoever verifies a ledger with other tools.
 
 import datetime as dt
 import hashlib
-import json
-import struct
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -17,7 +15,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
-from closecast.serving.ledger.chain import written
+from closecast.serving.ledger.chain import as_json, double_hex, written
 from closecast.serving.ledger.tables import forecasts, tallies
 from closecast.serving.ledger.truth import Score
 
@@ -75,7 +73,7 @@ def score_hash(
         "number": score.number,
         "step": score.step,
         "date": score.date.isoformat(),
-        **{name: _double(getattr(score, name)) for name in DOUBLES},
+        **{name: double_hex(getattr(score, name)) for name in DOUBLES},
         "in_50": score.in_50,
         "in_80": score.in_80,
         "in_95": score.in_95,
@@ -147,10 +145,5 @@ def keep_tally(connection: Connection, table: sa.Table, tally: Tally) -> None:
     connection.execute(tallies.insert(), [row])
 
 
-def _double(value: float) -> str:
-    return struct.pack("<d", value).hex()
-
-
 def _hash(values: Mapping[str, Any], before: bytes = b"") -> str:
-    text = json.dumps(values, sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(before + text.encode()).hexdigest()
+    return hashlib.sha256(before + as_json(values)).hexdigest()

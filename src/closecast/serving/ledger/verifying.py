@@ -28,18 +28,7 @@ def broken_links(entries: Iterable[Entry], start: Head) -> Iterator[str]:
     Yields:
         A sentence for each broken link, the first few by number.
     """
-    number, previous, as_of, broken = start.number, start.hash, None, 0
-    for entry in entries:
-        found = _link(entry, number + 1, previous)
-        if as_of is not None and entry.as_of < as_of and not found:
-            found = f"Row {entry.number} is older than the row before it."
-        if found:
-            broken += 1
-            if broken <= NAMED:
-                yield found
-        number, previous, as_of = entry.number, entry.hash, entry.as_of
-    if broken > NAMED:
-        yield f"{broken - NAMED} more rows are broken."
+    yield from _first_few(_other_links(entries, start), "rows")
 
 
 def missing_rows(
@@ -142,6 +131,17 @@ def _first_few(sentences: Iterable[str], what: str) -> Iterator[str]:
             yield sentence
     if broken > NAMED:
         yield f"{broken - NAMED} more {what} are broken."
+
+
+def _other_links(entries: Iterable[Entry], start: Head) -> Iterator[str]:
+    number, previous, as_of = start.number, start.hash, None
+    for entry in entries:
+        found = _link(entry, number + 1, previous)
+        if as_of is not None and entry.as_of < as_of and not found:
+            found = f"Row {entry.number} is older than the row before it."
+        if found:
+            yield found
+        number, previous, as_of = entry.number, entry.hash, entry.as_of
 
 
 def _other_scores(one: Past) -> Iterator[str]:
