@@ -67,6 +67,14 @@ class TestVolume:
             data.logs[:, VOLUME], np.log([50, 50, 50, 100]), rtol=1e-15
         )
 
+    def test_a_fraction_of_a_coin_is_a_trade(self):
+        """Volumes below one are volumes; only none is none."""
+        data = WindowData.of(panel([1.0] * 4, [0.5, 0.0, 1e-6, 1.0]), WindowSpec())
+
+        np.testing.assert_allclose(
+            data.logs[:, VOLUME], np.log([0.5, 0.5, 1e-6, 1.0]), atol=1e-15
+        )
+
     def test_before_the_first_trade_nothing_is_known(self):
         """Leading zeros become a ratio of 0, not a leap."""
         spec = WindowSpec(context_length=3, horizon=1)
@@ -129,3 +137,8 @@ def test_prices_below_one_have_a_logarithm_too():
     table = log_table(panel(closes))
 
     np.testing.assert_allclose(table[:, 3], np.log(closes))
+
+
+def test_a_plain_panel_has_no_states():
+    """A network that is told of none has no input for any."""
+    assert WindowData.of(panel([1.0] * 4), WindowSpec()).state.shape == (4, 0)

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from closecast.errors import WindowError
@@ -46,6 +46,28 @@ def test_blocks_never_meet(num_bars, horizon, folds, refit_every, expanding, see
         assert (bars.dates[split.test] >= split.test_start).all()
         assert (bars.dates[split.test] < fold.test_stop).all()
         assert target_overlap(bars, split, spec).passed
+
+
+@settings(max_examples=30)
+@given(horizon=st.integers(1, 5), folds=st.integers(1, 5), seed=st.integers(0, 9))
+def test_each_window_is_in_the_block_that_a_loop_puts_it_in(horizon, folds, seed):
+    """From the first date of a block on, and no longer than its targets are its own."""
+    bars, spec = ragged(180, seed), WindowSpec(horizon=horizon)
+    every = cutoffs_with_targets(bars, spec)
+    for fold in walk_forward(bars, spec, folds, refit_every=7):
+        split, blocks = fold.split, ([], [], [])
+        for row in every:
+            known, matured = bars.dates[row], bars.dates[row + horizon]
+            if fold.train_start <= known and matured < split.validation_start:
+                blocks[0].append(row)
+            elif split.validation_start <= known and matured < split.test_start:
+                blocks[1].append(row)
+            elif split.test_start <= known < fold.test_stop:
+                blocks[2].append(row)
+
+        assert split.train.tolist() == blocks[0]
+        assert split.validation.tolist() == blocks[1]
+        assert split.test.tolist() == blocks[2]
 
 
 @given(folds=st.integers(1, 6), refit_every=st.integers(1, 15), expanding=st.booleans())
