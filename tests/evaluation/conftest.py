@@ -84,10 +84,11 @@ def two_markets():
     days = np.arange(np.datetime64("2010-01-04"), np.datetime64("2012-01-01"))
     months = days.astype("datetime64[M]").astype(int) % 12 + 1
     day = (days - days.astype("datetime64[M]")).astype(int) + 1
-    shut = {
+    shut = {  # all of them, or the market is not known
         "KL": [(3, 1), (5, 5), (8, 15), (10, 3), (12, 31)],
-        "NO": [(7, 4), (7, 5), (2, 15), (2, 21), (5, 31), (5, 30), (9, 6), (9, 5)],
-    }
+        "NO": [(7, 4), (7, 5), (2, 15), (2, 21), (5, 31), (5, 30), (9, 6), (9, 5),
+               (11, 25), (11, 24)],
+    }  # fmt: skip
     names, dates, values = [], [], []
     for symbols, closed in shut.items():
         there = ~np.any([(months == m) & (day == d) for m, d in closed], axis=0)

@@ -13,6 +13,7 @@ from closecast.market.bars import Bars
 from closecast.testing import random_walk
 from closecast.windows.index import cutoffs_with_targets
 from closecast.windows.leakage import run_leak_tests, same_day
+from closecast.windows.peers import OTHER, markets
 from closecast.windows.scaling import WindowData
 from closecast.windows.spec import WindowSpec
 
@@ -26,6 +27,7 @@ class Gaussian:
 
     width: float
     name: str = "gaussian"
+    mean: float = 0.0
 
     def forecast(self, bars: Bars, cutoffs: np.ndarray) -> Forecast:
         steps = np.sqrt(np.arange(1, SPEC.horizon + 1))
@@ -36,8 +38,8 @@ class Gaussian:
             cutoffs=bars.dates[cutoffs],
             target_dates=bars.dates[cutoffs][:, None] + np.arange(1, 6),
             last_close=bars.close[cutoffs],
-            mean=np.zeros((count, SPEC.horizon)),
-            quantiles=np.tile(spread, (count, 1, 1)),
+            mean=np.full((count, SPEC.horizon), self.mean),
+            quantiles=np.tile(self.mean + spread, (count, 1, 1)),
         )
 
 
@@ -100,6 +102,98 @@ def test_the_share_is_the_best_so_far_drawn_to_the_model(bars):
     assert share[bars.dates[rows] == bars.dates[day], step] == pytest.approx(
         expected, abs=0.02
     )
+
+
+def losses_by_loops(model, bars, rows):
+    """CRPS over volatility at shares of nothing, half and all; a step ahead of each."""
+    truth = np.zeros((len(rows), SPEC.horizon))
+    for n, row in enumerate(rows):
+        for step in range(1, SPEC.horizon + 1):
+            if row + step < bars.ends[row]:
+                truth[n, step - 1] = np.log(bars.close[row + step] / bars.close[row])
+    ends = [one.forecast(bars, rows) for one in (model.base, model.other)]
+    scale = WindowData.of(bars, SPEC).scale[rows]
+    three = [
+        crps(averaged(*ends, np.full(truth.shape, part)), truth)
+        for part in (0.0, 0.5, 1.0)
+    ]
+    return np.stack(three, axis=-1) / scale[:, None, None]
+
+
+def share_by_loops(bars, rows, losses, at, step):
+    """The share at a row, from each window that had come in its market by then."""
+    market, come = markets(bars), {}
+    for row, loss in zip(rows, losses[:, step - 1], strict=True):
+        if market[row] != market[at] or row + step >= bars.ends[row]:
+            continue
+        date, today = bars.dates[row + step], bars.dates[at]
+        if date < today or (date == today and market[at] != OTHER):
+            come.setdefault(date, []).append(loss)
+    if not come:
+        return 0.0
+    mean = np.mean([np.mean(one, axis=0) for one in come.values()], axis=0)
+    square, linear, _ = np.polyfit([0.0, 0.5, 1.0], mean, 2)
+    best = min(max(-linear / (2 * square), 0.0), 1.0)
+    return best * len(come) / (len(come) + PRIOR_DATES)
+
+
+def restless(bars):
+    """The same bars, moving more and more, and a symbol's last ones missing."""
+    louder = np.linspace(0.3, 2.0, len(bars))
+    close = bars.close**louder
+    values = np.column_stack([close, close, close, close, np.ones(len(bars))])
+    keep = np.ones(len(bars), bool)
+    keep[bars.ends[0] - 30 : bars.ends[0]] = False
+    return replace(bars, values=values).select(keep)
+
+
+@pytest.mark.parametrize(("own", "other"), [(1.6, 0.9), (0.8, 1.6), (6.0, 3.0)])
+@pytest.mark.parametrize("known", [True, False])
+def test_the_share_is_what_loops_over_windows_give(two_markets, known, own, other):
+    """In markets that are known and in one that is not, from few dates and many."""
+    if known:
+        bars, day = restless(two_markets), np.datetime64("2011-11-01")
+    else:
+        bars, day = restless(random_walk(3, 120, seed=4)), np.datetime64("2010-04-28")
+    model = Blended(
+        base=Gaussian(own), other=Gaussian(other, mean=0.01), spec=SPEC, adapts_from=day
+    )
+    rows = np.flatnonzero(bars.dates >= day)
+    losses = losses_by_loops(model, bars, rows)
+    asked = rows[
+        np.isin(bars.dates[rows], np.unique(bars.dates[rows])[[0, 3, 8, 20, -1]])
+    ]
+
+    assert np.all((markets(bars)[asked] != OTHER) == known)
+
+    found = model.shares(bars, asked)
+
+    for n, at in enumerate(asked):
+        for step in (1, 2, 5):
+            expected = share_by_loops(bars, rows, losses, at, step)
+            assert found[n, step - 1] == pytest.approx(expected, abs=1e-9)
+    assert found.max() > 0.05
+
+
+def test_an_average_is_between_both(bars):
+    """Mean and quantiles, by the same share of each window and step."""
+    own, other = (
+        one.forecast(bars, np.array([10, 11]))
+        for one in (Gaussian(1.0, mean=0.01), Gaussian(2.0, mean=-0.03))
+    )
+    share = np.array([[0.0, 0.25, 0.5, 0.75, 1.0], [1.0, 0.9, 0.3, 0.2, 0.0]])
+    found = averaged(own, other, share)
+
+    for window in range(2):
+        for step in range(5):
+            part = share[window, step]
+            assert found.mean[window, step] == pytest.approx(0.01 - 0.04 * part)
+            np.testing.assert_allclose(
+                found.quantiles[window, step],
+                own.quantiles[window, step]
+                + part * (other.quantiles - own.quantiles)[window, step],
+                atol=1e-15,
+            )
 
 
 def test_no_forecast_sees_what_has_not_come(bars):

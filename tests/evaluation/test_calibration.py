@@ -2,9 +2,19 @@
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from scipy import stats
 
-from closecast.evaluation.calibration import calibrate, effective_trials, kupiec
+from closecast.evaluation.calibration import (
+    COVERAGES,
+    MIN_EFFECTIVE,
+    PIT_BINS,
+    calibrate,
+    effective_trials,
+    kupiec,
+)
+from closecast.evaluation.scores import hits
 
 
 def _of(calibration, group, horizon=1, nominal=0.8):
@@ -16,7 +26,97 @@ def _of(calibration, group, horizon=1, nominal=0.8):
     return cell
 
 
+def _trials_by_loops(held, dates, horizon):
+    """Independent trials, from sums of each date and what neighbours share."""
+    share, days = np.mean(held), sorted(set(dates.tolist()))
+    if share in (0, 1):
+        return len(days) / horizon
+    sums = dict.fromkeys(days, 0.0)
+    for hit, date in zip(held, dates.tolist(), strict=True):
+        sums[date] += hit - share
+    errors = [sums[day] for day in days]
+    lags = min(2 * horizon, len(days) - 1)
+    total = 0.0
+    for first, one in enumerate(errors):
+        for second, other in enumerate(errors):
+            apart = abs(first - second)
+            if apart <= lags:
+                total += (1 - apart / (lags + 1)) * one * other
+    if total < 1e-12:
+        return len(held)
+    return min(len(held) ** 2 * share * (1 - share) / total, len(held))
+
+
 class TestCalibrate:
+    def test_each_cell_is_what_loops_give(self, make_world):
+        """Coverage, trials and p-value of each group, step and level."""
+        world = make_world(symbols=3, sessions=430)
+        forecast = world.forecast(0.002, spread=0.8)
+        scale = np.random.default_rng(1).uniform(0.01, 0.03, len(world.truth))
+        years = forecast.cutoffs.astype("datetime64[Y]").astype(str)
+        third, two_thirds = (np.sort(scale)[(len(scale) * n) // 3 - 1] for n in (1, 2))
+        groups = {
+            "all": np.ones(len(scale), bool),
+            "volatility low": scale <= third,
+            "volatility middle": (scale > third) & (scale <= two_thirds),
+            "volatility high": scale > two_thirds,
+            **{year: years == year for year in ("2010", "2011")},
+        }
+        found = calibrate(forecast, world.truth, scale)
+
+        assert len(found.coverage) == len(groups) * 5 * len(COVERAGES)
+        for cell in found.coverage:
+            rows, step = groups[cell.group], cell.horizon - 1
+            held = hits(forecast, world.truth, cell.nominal)[rows, step]
+            dates = forecast.cutoffs[rows]
+            assert cell.num_windows == rows.sum()
+            assert cell.coverage == pytest.approx(np.mean(held))
+            if step in (0, 4) and cell.nominal == 0.8:
+                trials = _trials_by_loops(held, dates, step + 1)
+                assert cell.num_effective == pytest.approx(trials)
+                expected = kupiec(cell.coverage, 0.8, trials)
+                assert cell.kupiec_p == pytest.approx(expected)
+
+    def test_the_pit_is_what_loops_give(self, make_world):
+        """Closes in each bin, one on an edge in the lower; Pearson over the effect."""
+        world = make_world(symbols=3, sessions=430)
+        forecast = world.forecast(0.004, spread=0.9)
+        truth = world.truth.copy()
+        truth[::9] = forecast.quantile(0.5)[::9]
+        for pit in calibrate(forecast, truth, world.scale).pit:
+            step, count = pit.horizon - 1, len(truth)
+            place = np.zeros(count, int)
+            for edge in range(1, PIT_BINS):
+                place += forecast.quantile(edge / PIT_BINS)[:, step] < truth[:, step]
+            shares = [np.mean(place == number) for number in range(PIT_BINS)]
+            np.testing.assert_allclose(pit.shares, shares)
+            if step in (0, 4):
+                effects = [
+                    (1 - share)
+                    * count
+                    / _trials_by_loops(place == number, forecast.cutoffs, pit.horizon)
+                    for number, share in enumerate(shares)
+                ]
+                pearson = sum(
+                    (count * share - count / PIT_BINS) ** 2 / (count / PIT_BINS)
+                    for share in shares
+                )
+                free = PIT_BINS - 1
+                expected = stats.chi2.sf(pearson / (sum(effects) / free), free)
+                assert pit.uniform_p == pytest.approx(expected)
+
+    @pytest.mark.parametrize("missing", [0, 1])
+    def test_the_fewest_trials_are_tested(self, make_world, missing):
+        """Dates without a miss, as many as are asked for, and one fewer."""
+        world = make_world(symbols=2, sessions=MIN_EFFECTIVE + 1 - missing, horizon=1)
+        forecast = world.forecast(0.0, spread=1000.0)
+        found = calibrate(forecast, world.truth + 1e-6, world.scale)
+
+        tested = not missing
+        assert (_of(found, "all").kupiec_p is not None) is tested
+        narrow = calibrate(forecast, 0 * world.truth + 9.0, world.scale)
+        assert (narrow.pit[0].uniform_p is not None) is tested
+
     def test_the_true_density_is_calibrated(self, world):
         """Coverage is nominal in every group and the PIT is flat."""
         calibration = calibrate(world.forecast(0.0), world.truth, world.scale)
@@ -65,6 +165,21 @@ class TestCalibrate:
 
 
 class TestEffectiveTrials:
+    @given(
+        days=st.integers(2, 25),
+        horizon=st.integers(1, 6),
+        symbols=st.integers(1, 3),
+        seed=st.integers(0, 999),
+    )
+    def test_agrees_with_loops_over_pairs_of_dates(self, days, horizon, symbols, seed):
+        """Bartlett's weights up to twice the step, or as far as there are dates."""
+        random = np.random.default_rng(seed)
+        dates = np.tile(np.arange("2010-01-01", days, dtype="M8[D]"), symbols)
+        held = random.random(len(dates)) < 0.6
+
+        found = effective_trials(held, dates, horizon)
+        assert found == pytest.approx(_trials_by_loops(held, dates, horizon))
+
     def test_independent_trials_count_in_full(self):
         """Hits of one symbol without overlap are worth about their number."""
         held = np.random.default_rng(1).random(2000) < 0.8
@@ -116,6 +231,11 @@ class TestKupiec:
         gain = stats.binom.logpmf(930, 1000, 0.93) - stats.binom.logpmf(930, 1000, 0.95)
 
         assert kupiec(0.93, 0.95, 1000) == pytest.approx(stats.chi2.sf(2 * gain, 1))
+
+    @pytest.mark.parametrize("trials", [20, 1e6])
+    def test_what_was_promised_is_no_evidence(self, trials):
+        """However many there are."""
+        assert kupiec(0.8, 0.8, trials) == pytest.approx(1)
 
     def test_all_held(self):
         """A share of 1 has a likelihood, too."""
