@@ -1,13 +1,15 @@
 """The density between quantiles is that of the distribution they were taken from."""
 
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
 from scipy import stats
 
 from closecast.errors import ModelError
-from closecast.evaluation.density import log_score, qlike, variance
+from closecast.evaluation.density import LEAST_GAP, log_score, qlike, variance
+from closecast.forecast import LEVELS
 
 
 def test_the_log_score_of_a_gaussian(world):
@@ -74,3 +76,80 @@ def test_a_forecast_that_diverged_is_refused(world):
 
     with pytest.raises(ModelError, match="finite log returns"):
         log_score(broken, world.truth)
+
+
+@pytest.fixture
+def skewed(world):
+    """Quantiles whose gaps are all different, the same for each step but a factor."""
+    gaps = np.random.default_rng(2).exponential(size=len(LEVELS)) * np.linspace(
+        1, 4, 39
+    )
+    quantiles = 0.001 * (np.cumsum(gaps) - 30)[None, None, :]
+    steps = np.arange(1.0, 6.0)[None, :, None]
+    one = world.forecast(0.0).take(np.arange(1))
+    return replace(one, quantiles=quantiles * steps)
+
+
+def _draws(quantiles):
+    """Evenly spread over the probabilities: flat between, exponential beyond."""
+    count = 4000
+    part = (np.arange(count) + 0.5) / count
+    depth = -np.log(part) / np.log(2)
+    drawn = [quantiles[0] - depth * (quantiles[1] - quantiles[0])]
+    for low, high in pairwise(quantiles):
+        drawn.append(low + part * (high - low))
+    drawn.append(quantiles[-1] + depth * (quantiles[-1] - quantiles[-2]))
+    return np.concatenate(drawn)
+
+
+def test_the_variance_is_that_of_draws(skewed):
+    """Of a skewed density, its tails included."""
+    for step, stated in enumerate(variance(skewed)[0]):
+        drawn = _draws(skewed.quantiles[0, step])
+        assert stated == pytest.approx(drawn.var(), rel=2e-3)
+
+
+def test_the_log_score_is_what_a_loop_gives(skewed):
+    """In each gap, in both tails and on a quantile itself."""
+    quantiles = skewed.quantiles[0, 2]
+    inner = (quantiles[1:] + quantiles[:-1]) / 2
+    tails = [quantiles[0] - 0.004, quantiles[-1] + 0.01]
+    for point in (*inner, *tails, *quantiles):
+        left, right = np.diff(quantiles)[[0, -1]] / np.log(2)
+        if point <= quantiles[0]:
+            density = np.exp((point - quantiles[0]) / left) / left / 40
+        elif point > quantiles[-1]:
+            density = np.exp((quantiles[-1] - point) / right) / right / 40
+        else:
+            place = max(n for n in range(38) if quantiles[n] < point)
+            density = 1 / 40 / (quantiles[place + 1] - quantiles[place])
+        found = log_score(skewed, np.full((1, 5), point))[0, 2]
+        assert found == pytest.approx(-np.log(density))
+
+
+def test_certainty_has_a_floor(world):
+    """Quantiles that coincide are taken to be a little apart, tails too."""
+    forecast = world.forecast(0.0)
+    certain = replace(forecast, quantiles=np.zeros_like(forecast.quantiles))
+    tail = LEAST_GAP / np.log(2)
+
+    np.testing.assert_allclose(variance(certain), 2 / 40 * 2 * tail**2)
+    at = log_score(certain, np.full_like(world.truth, LEAST_GAP))
+    np.testing.assert_allclose(at, np.log(40 * tail) + LEAST_GAP / tail)
+    two = certain.quantiles.copy()
+    two[..., 20:] = 0.01
+    apart = log_score(replace(certain, quantiles=two), np.full_like(world.truth, 0.004))
+    np.testing.assert_allclose(apart, np.log(40 * 0.01))
+
+
+def test_qlike_is_its_formula(world):
+    """In units of the volatility that was known, window by window."""
+    forecast = world.forecast(0.0, 1.2)
+    scale = np.linspace(0.01, 0.04, len(world.truth))
+    found, stated = qlike(forecast, world.truth, scale), variance(forecast)
+
+    for window in (0, 700, 2000):
+        for step in (0, 4):
+            ratio = world.truth[window, step] ** 2 / stated[window, step]
+            unit = stated[window, step] / scale[window] ** 2
+            assert found[window, step] == pytest.approx(np.log(unit) + ratio)
