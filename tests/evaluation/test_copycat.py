@@ -7,6 +7,7 @@ import pytest
 
 from closecast.errors import WindowError
 from closecast.evaluation.copycat import check_copycat
+from closecast.evaluation.resampling import block_length, drawn_counts
 
 
 class TestCheckCopycat:
@@ -61,6 +62,12 @@ class TestCheckCopycat:
             ((0.9, 1.1), (0.01, 0.1), 0.5,
              "a trace beyond the last close, too faint to lower the error"),
             ((0.9, 1.1), (-0.01, 0.1), 0.5, "no information beyond the last close"),
+            ((0.9, 1.1), (0.0, 0.1), 0.5, "no information beyond the last close"),
+            ((0.9, 1.1), None, 0.5, "no information beyond the last close"),
+            ((0.9, 1.0), None, 0.5, "no information beyond the last close"),
+            ((1.0, 1.1), (0.01, 0.1), 0.5,
+             "a trace beyond the last close, too faint to lower the error"),
+            ((1.0, 1.1), None, 0.5, "no information beyond the last close"),
             ((1.1, 1.2), (0.01, 0.1), 0.5,
              "not a copy of the last close, and no better than one"),
         ],
@@ -192,3 +199,142 @@ class TestCheckCopycat:
         """Nothing can be said of a price that never moves."""
         with pytest.raises(WindowError, match="closes that move after the cutoff"):
             check_copycat(world.forecast(0.0), np.zeros_like(world.truth))
+
+    @pytest.mark.parametrize(
+        ("lags", "copy"),
+        [
+            ((0.1, 0.5), True),
+            ((-0.1, 0.5), True),
+            ((0.5, 0.1), False),
+            ((-0.5, 0.1), False),
+            ((0.3, 0.3), False),
+            ((0.1, -0.5), False),
+            ((None, 0.5), True),
+            ((0.1, None), False),
+            ((None, None), False),
+        ],
+    )
+    def test_a_copy_follows_the_session_before(self, world, lags, copy):
+        """More than the one it is made for, whichever way that goes."""
+        found = check_copycat(world.forecast(world.truth), world.truth)
+        told = replace(found, change_lag_0=lags[0], change_lag_1=lags[1])
+
+        assert told.is_copy is copy
+        assert ("correlate" in told.why_five) is (None not in lags)
+
+    def test_a_copy_that_is_worse_is_no_information(self, world):
+        """An error above that of the last close, and changes of the session before."""
+        found = check_copycat(world.forecast(world.truth), world.truth)
+        worse = replace(found, theil_u2_interval=(1.1, 1.2))
+        copy = replace(worse, change_lag_0=0.0, change_lag_1=0.9)
+
+        assert copy.verdict == "no information beyond the last close"
+        assert worse.verdict == "not a copy of the last close, and no better than one"
+
+
+class TestByLoops:
+    """Figures of windows in any order, some missing, of symbols of their own length."""
+
+    @pytest.fixture
+    def judged(self, make_world):
+        world, random = make_world(symbols=4, sessions=130), np.random.default_rng(8)
+        sizes = np.repeat([1.0, 1.5, 0.4, 2.0], 125)[:, None]
+        mean = 0.3 * world.truth + random.normal(0.003, 0.01, world.truth.shape)
+        rows = np.flatnonzero(random.random(500) < 0.85)
+        rows = random.permutation(rows[(rows > 60) | (rows % 125 < 20)])
+        forecast = world.forecast(mean * sizes)
+        return forecast.take(rows), world.truth[rows]
+
+    def by_symbol(self, judged):
+        """Rows of each symbol by date."""
+        symbols, cutoffs = judged[0].symbols, judged[0].cutoffs
+        return [
+            sorted(np.flatnonzero(symbols == name), key=lambda row: cutoffs[row])
+            for name in sorted(set(symbols))
+        ]
+
+    def test_r2_of_prices_is_the_median_of_the_symbols(self, judged):
+        """Residual over total, symbol by symbol."""
+        forecast, truth = judged
+        for mean, found in (
+            (forecast.mean[:, 0], check_copycat(*judged).r2_price),
+            (0 * truth[:, 0], check_copycat(*judged).r2_price_persistence),
+        ):
+            shares = []
+            for rows in self.by_symbol(judged):
+                price = forecast.last_close[rows] * np.exp(truth[rows, 0])
+                named = forecast.last_close[rows] * np.exp(mean[rows])
+                left = sum((price - named) ** 2)
+                shares.append(1 - left / sum((price - price.mean()) ** 2))
+            assert found == pytest.approx(np.median(shares))
+
+    def test_changes_are_those_of_sessions_in_a_row(self, judged):
+        """Up to three sessions back, as long as none is missing."""
+        forecast, truth = judged
+        pairs = {0: [], 1: [], 2: [], 3: []}
+        for rows in self.by_symbol(judged):
+            days = forecast.cutoffs[rows].astype(int)
+            price = np.log(forecast.last_close[rows]) + forecast.mean[rows, 0]
+            for at in range(1, len(rows)):
+                for lag in range(4):
+                    behind = max(at - max(lag, 1), 0)
+                    if days[at] - days[behind] == max(lag, 1) == at - behind:
+                        change = price[at] - price[at - 1]
+                        pairs[lag].append((change, truth[rows[at - lag], 0]))
+        copycat = check_copycat(*judged)
+
+        for lag, found in enumerate(
+            (
+                copycat.change_lag_0,
+                copycat.change_lag_1,
+                copycat.change_lag_2,
+                copycat.change_lag_3,
+            )
+        ):
+            change, actual = np.array(pairs[lag]).T
+            assert found == pytest.approx(np.corrcoef(change, actual)[0, 1])
+        change, actual = np.array(pairs[0]).T
+        assert copycat.change_slope == pytest.approx(np.polyfit(actual, change, 1)[0])
+
+    def test_levels_are_regressed_within_symbols(self, judged):
+        """Slope and share of the variance around each symbol's mean."""
+        forecast, _ = judged
+        last, named = [], []
+        for rows in self.by_symbol(judged):
+            close = np.log(forecast.last_close[rows])
+            price = close + forecast.mean[rows, 0]
+            last += list(close - close.mean())
+            named += list(price - price.mean())
+        copycat = check_copycat(*judged)
+
+        assert copycat.level_slope == pytest.approx(np.polyfit(last, named, 1)[0])
+        assert copycat.level_r2 == pytest.approx(np.corrcoef(last, named)[0, 1] ** 2)
+
+    def test_intervals_are_those_of_drawn_dates(self, judged):
+        """U2 and IC of each repetition, its windows written out."""
+        forecast, truth = judged
+        named, actual = forecast.mean[:, 0], truth[:, 0]
+        error = (named - actual) ** 2
+        dates, place = np.unique(forecast.cutoffs, return_inverse=True)
+        of_date = [np.flatnonzero(place == one) for one in range(len(dates))]
+
+        def ends(figure, series):
+            sums = np.array([series[rows].sum() for rows in of_date])
+            counts = drawn_counts(len(dates), block_length(sums[:, None], 1))
+            figures = [figure(one[place]) for one in counts]
+            return tuple(np.quantile(figures, [0.05, 0.95]))
+
+        def u2(times):
+            return np.sqrt((times @ error) / (times @ actual**2))
+
+        def ic(times):
+            both = np.cov(named, actual, fweights=times.astype(int))
+            return both[0, 1] / np.sqrt(both[0, 0] * both[1, 1])
+
+        unit = [(one - one.mean()) / one.std() for one in (named, actual)]
+        copycat = check_copycat(*judged)
+
+        expected = ends(u2, error - actual**2)
+        assert copycat.theil_u2_interval == pytest.approx(expected)
+        assert copycat.ic == pytest.approx(np.corrcoef(named, actual)[0, 1])
+        assert copycat.ic_interval == pytest.approx(ends(ic, unit[0] * unit[1]))
