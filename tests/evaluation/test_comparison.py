@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from closecast.evaluation.comparison import compare, compare_steps
-from closecast.evaluation.resampling import block_length, resample
+from closecast.evaluation.resampling import block_length, confidence_set, resample
 
 DAYS = np.arange("2020-01-01", 90, dtype="datetime64[D]")
 DATES = np.concatenate([DAYS, DAYS[10:]])  # the second symbol is younger
@@ -52,6 +52,20 @@ def test_an_interval_is_that_of_the_drawn_ratios(losses, power):
             skills = sorted(1 - (own / b) ** power for own, b in draws[:, [0, place]])
             expected = np.interp([0.05, 0.95], np.linspace(0, 1, 1000), skills)
             assert found[name] == pytest.approx(tuple(expected))
+
+
+def test_the_set_is_that_of_means_over_dates(losses):
+    """A date counts once, and blocks are as long as the differences ask for."""
+    losses = {**losses, "poor": losses["own"] + 0.4 + 0.01 * losses["other"]}
+    sums, means = (
+        np.stack(one, axis=-1)
+        for one in zip(*(by_date(loss) for loss in losses.values()), strict=True)
+    )
+    expected = confidence_set(means, block_length(sums[:, 1:] - sums[:, :1], 2))
+    found = compare(losses, DATES, 2)
+
+    assert [found.holds(name) for name in losses] == expected.tolist()
+    assert not found.holds("poor")
 
 
 def test_a_baseline_that_may_have_no_loss_has_no_interval(losses):

@@ -19,6 +19,7 @@ from closecast.evaluation.conformal import (
     Promise,
     fit_conformal,
     missed,
+    rows_that_count,
     stretched,
 )
 from closecast.evaluation.scores import hits
@@ -27,6 +28,7 @@ from closecast.market.bars import Bars
 from closecast.testing import random_walk
 from closecast.windows.index import cutoffs_with_targets
 from closecast.windows.leakage import run_leak_tests, same_day
+from closecast.windows.peers import OTHER, markets
 from closecast.windows.scaling import WindowData
 from closecast.windows.spec import WindowSpec
 
@@ -40,6 +42,7 @@ class Gaussian:
 
     width: float
     name: str = "gaussian"
+    mean: float = 0.0
 
     def forecast(self, bars: Bars, cutoffs: np.ndarray) -> Forecast:
         steps = np.sqrt(np.arange(1, SPEC.horizon + 1))
@@ -54,14 +57,45 @@ class Gaussian:
                 np.datetime64("2100-01-01"),
             ),
             last_close=bars.close[cutoffs],
-            mean=np.zeros((len(cutoffs), SPEC.horizon)),
-            quantiles=np.tile(spread, (len(cutoffs), 1, 1)),
+            mean=np.full((len(cutoffs), SPEC.horizon), self.mean),
+            quantiles=np.tile(self.mean + spread, (len(cutoffs), 1, 1)),
         )
 
 
 @pytest.fixture(scope="module")
 def bars():
     return random_walk(4, 700, volatility=VOLATILITY)
+
+
+def promises_by_loops(model, bars, code):
+    """The promise of each date of a market, from all windows that came true by then."""
+    horizon, first = SPEC.horizon, model.conformal.adapts_from
+    rows = [n for n in np.flatnonzero(markets(bars) == code) if bars.dates[n] >= first]
+    promise, promises, settled = np.tile(NOMINAL, (horizon, 1)), {}, set()
+    for today in sorted({bars.dates[row] for row in rows}):
+        come = []
+        for row in rows:
+            if row in settled or row + horizon >= bars.ends[row]:
+                continue
+            done = bars.dates[row + horizon]
+            if done < today or (done == today and code != OTHER):
+                settled.add(row)
+                come.append(row)
+        misses = []
+        for row in come:
+            plain = model.base.forecast(bars, np.array([row])).quantiles[0]
+            factors = model.conformal.factors(promises[bars.dates[row]])
+            ahead = bars.close[row + 1 : row + 1 + horizon]
+            truth = np.log(ahead / bars.close[row])[:, None]
+            median = plain[:, MEDIAN, None]
+            high = median + factors * (plain[:, :MEDIAN:-1] - median)
+            low = median + factors * (plain[:, :MEDIAN] - median)
+            misses.append((truth < low) | (truth > high))
+        if misses:
+            moved = np.mean(misses, axis=0) - (1 - NOMINAL)
+            promise = promise + model.step_size * moved
+        promises[today] = promise
+    return promises
 
 
 def parts(bars: Bars, cut: int) -> tuple[np.ndarray, np.ndarray]:
@@ -108,6 +142,30 @@ class TestSplitConformal:
 
         assert len(validation) == 99
         np.testing.assert_allclose(factors[2, 0], expected, rtol=1e-9)
+
+    @given(coverage=st.floats(-0.2, 1.2))
+    def test_a_factor_lies_between_two_scores(self, coverage):
+        """On a line between the kept ones; the outermost beyond them."""
+        random = np.random.default_rng(3)
+        table = np.sort(random.exponential(size=(5, MEDIAN, len(PROBABILITIES))))
+        conformal = Conformal(adapts_from=np.datetime64("2020-01-01"), table=table)
+
+        found = conformal.factors(np.full((5, MEDIAN), coverage))
+
+        for step in (0, 4):
+            for level in (0, MEDIAN - 1):
+                expected = np.interp(coverage, PROBABILITIES, table[step, level])
+                assert found[step, level] == pytest.approx(expected)
+
+    def test_forty_windows_are_enough(self, bars):
+        """Each score of the table is one of those that were measured."""
+        some = cutoffs_with_targets(bars, SPEC)[:40]
+        forecast, truth = Gaussian(1.0).forecast(bars, some), np.ones((40, 5))
+        table = fit_conformal(forecast, truth, bars.dates[50]).table
+
+        expected = 1 / forecast.quantiles[0, :, :MEDIAN:-1]
+        np.testing.assert_allclose(table[..., 0], expected)
+        np.testing.assert_allclose(table[..., -1], expected)
 
     def test_too_few_windows_are_refused(self, bars):
         """A tail of 39 windows cannot promise 95 %."""
@@ -166,6 +224,7 @@ class TestAdaptive:
         forecast = Gaussian(1.0).forecast(bars, np.array([10, 11, 12]))
         low, high = forecast.quantiles[0, :, 1], forecast.quantiles[0, :, -2]
         truth = np.stack([np.zeros(5), low, high + 1e-9])
+        assert not missed(forecast, np.stack([low, high, high]))[:, :, :2].any()
 
         found = missed(forecast, truth)
 
@@ -247,6 +306,51 @@ class TestAdaptive:
             plain.quantiles[:, step, -1 - widest] * factor,
             rtol=1e-9,
         )
+
+    @pytest.mark.parametrize("known", [True, False])
+    def test_the_promise_is_what_loops_over_windows_give(self, two_markets, known):
+        """Of two symbols that miss sessions, in a market that is known and in none."""
+        if known:
+            bars, late = two_markets, two_markets.dates >= np.datetime64("2011-10-20")
+        else:
+            bars = random_walk(2, 260, volatility=VOLATILITY, seed=2)
+            late = bars.dates >= np.datetime64("2010-11-01")
+        lost = late & (np.random.default_rng(2).random(len(bars)) < 0.2)
+        bars = bars.select(~lost)
+        start = bars.dates[late[~lost]].min()
+        code = markets(bars)[np.flatnonzero(bars.dates >= start)[0]]
+        assert bool(code != OTHER) is known
+        base = Gaussian(0.6, mean=0.004)
+        rows = cutoffs_with_targets(bars, SPEC)
+        rows = rows[bars.dates[rows + SPEC.horizon] < start]
+        truth = WindowData.of(bars, SPEC).target(rows)
+        conformal = fit_conformal(base.forecast(bars, rows), truth, start)
+        model = Calibrated(base=base, conformal=conformal, spec=SPEC, step_size=0.05)
+        promises = promises_by_loops(model, bars, code)
+
+        asked = np.flatnonzero((markets(bars) == code) & (bars.dates >= start))
+        for part in (asked, asked[bars.dates[asked] >= bars.dates[asked].max() - 9]):
+            found = model.forecast(bars, part).quantiles
+            for n, row in enumerate(part):
+                one = base.forecast(bars, np.array([row]))
+                factors = conformal.factors(promises[bars.dates[row]])
+                np.testing.assert_allclose(
+                    found[n], stretched(one, factors).quantiles[0]
+                )
+
+    def test_rows_that_count_are_the_asked_and_those_that_may_move_them(self, bars):
+        """From the date of adaption on, before the newest that is asked."""
+        first, newest = bars.dates[300], bars.dates[320]
+        asked = np.array([5, 310, 320])
+        expected = [
+            row
+            for row in range(len(bars))
+            if row - bars.starts[row] >= SPEC.context_length - 1
+            and first <= bars.dates[row] < newest
+        ]
+        found = rows_that_count(bars, asked, SPEC, first)
+
+        assert found.tolist() == sorted({*expected, *asked.tolist()})
 
     def test_a_market_that_turns_wild_is_followed(self):
         """Volatility doubles after calibration: adapting covers better than not."""
