@@ -46,8 +46,6 @@ ALSO = {
     "windows/states": ("windows/test_state_values.py", "windows/test_own_states.py"),
     "windows/weighing": ("windows/test_state_values.py", "windows/test_own_states.py"),
     "windows/on_disk": ("training/test_on_disk.py",),
-    "evaluation/rows": ("evaluation/test_scoreboard.py", "evaluation/test_slices.py"),
-    "evaluation/verdict": ("evaluation/test_scoreboard.py",),
 }
 """Tests that a module has beside its own, where its own lie elsewhere."""
 

@@ -92,7 +92,7 @@ def skewed(world):
 
 def _draws(quantiles):
     """Evenly spread over the probabilities: flat between, exponential beyond."""
-    count = 4000
+    count = 40_000
     part = (np.arange(count) + 0.5) / count
     depth = -np.log(part) / np.log(2)
     drawn = [quantiles[0] - depth * (quantiles[1] - quantiles[0])]
@@ -106,7 +106,7 @@ def test_the_variance_is_that_of_draws(skewed):
     """Of a skewed density, its tails included."""
     for step, stated in enumerate(variance(skewed)[0]):
         drawn = _draws(skewed.quantiles[0, step])
-        assert stated == pytest.approx(drawn.var(), rel=2e-3)
+        assert stated == pytest.approx(drawn.var(), rel=5e-4)
 
 
 def test_the_log_score_is_what_a_loop_gives(skewed):

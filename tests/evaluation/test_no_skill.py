@@ -2,8 +2,10 @@
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from closecast.evaluation.no_skill import MAX_P, label_shuffle
+from closecast.evaluation.significance import diebold_mariano
 
 DATES = np.repeat(np.arange("2020-01-01", "2020-03-01", dtype="M8[D]"), 3)
 
@@ -39,3 +41,52 @@ def test_luck_is_no_leak():
 def test_few_dates_prove_nothing():
     """Ten dates are no pass."""
     assert judge(0.3, DATES[:30]).passed is None
+
+
+@pytest.mark.parametrize("gains", [(0.1, 0.02), (-0.1, 0.1), (-0.1, -0.2)])
+def test_the_chance_is_that_of_the_best_step_times_the_steps(gains):
+    """One-sided, from the test of equal accuracy; R2 is the best as well."""
+    random = np.random.default_rng(3)
+    drift = random.normal(size=(len(DATES), 2)) ** 2
+    own = drift * (1 - np.array(gains)) + 0.3 * random.normal(size=drift.shape)
+    chances, best = [], []
+    for step in (0, 1):
+        test = diebold_mariano(own[:, step], drift[:, step], DATES, step + 1)
+        chances.append(stats.t.cdf(test.statistic, test.num_dates - 1))
+        best.append(1 - own[:, step].mean() / drift[:, step].mean())
+    chance = min(2 * min(chances), 1.0)
+
+    found = label_shuffle(own, drift, DATES, "dealt")
+
+    assert found.detail == (
+        f"dealt: R2 against drift {max(best):+.2%} at best over 60 dates, by luck with "
+        f"p = {chance:.2g}"
+    )
+    assert found.passed is bool(chance > MAX_P)
+
+
+def test_steps_without_enough_dates_are_left_out():
+    """Twenty-three dates judge five steps ahead, not six."""
+    random = np.random.default_rng(4)
+    dates = np.arange("2020-01-01", 23, dtype="M8[D]")
+    drift = 1 + random.random((23, 6))
+    own = drift - 0.5 + 0.1 * random.random((23, 6))
+    own[:, 5] = 0.0
+    found = label_shuffle(own, drift, dates, "")
+
+    chances = [
+        diebold_mariano(own[:, step], drift[:, step], dates, step + 1).p_value / 2
+        for step in range(5)
+    ]
+    assert found.detail.endswith(f"p = {5 * min(chances):.2g}")
+
+
+@pytest.mark.parametrize("still", [[0], [1], [0, 1]])
+def test_prices_that_stand_still_prove_nothing(still):
+    """Nothing is divided by an error of 0, at any step."""
+    drift = np.ones((len(DATES), 2))
+    drift[:, still] = 0.0
+    found = label_shuffle(0.5 * drift, drift, DATES, "dealt")
+
+    assert found.passed is None
+    assert found.detail == "dealt: no price moves against drift"

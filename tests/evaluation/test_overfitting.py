@@ -1,11 +1,12 @@
 """A winner is judged by how many it was chosen from."""
 
-from itertools import combinations
+from itertools import combinations, pairwise
 
 import numpy as np
 import pytest
 
 from closecast.errors import SettingError
+from closecast.evaluation import overfitting
 from closecast.evaluation.overfitting import (
     deflated_sharpe,
     deflated_sharpe_of_moments,
@@ -69,6 +70,16 @@ class TestDeflatedSharpe:
         with pytest.raises(SettingError, match=r"at least 2 trials|gains that vary"):
             deflated_sharpe(gains, trials, 0.001)
 
+    def test_two_trials_and_no_variance_can_be_judged(self):
+        """The least that is asked for."""
+        found = deflated_sharpe(np.array([1.0, 2.0]), 2, 0.0)
+
+        assert found.expected_best == 0
+        assert found.num_periods == 2
+        for gains, variance in ((np.array([1.0]), 0.1), (np.arange(9.0), -0.1)):
+            with pytest.raises(SettingError, match=r"gains that vary|at least 0, got"):
+                deflated_sharpe(gains, 2, variance)
+
 
 class TestProbabilityOfOverfitting:
     def test_a_naive_loop_agrees(self):
@@ -86,6 +97,54 @@ class TestProbabilityOfOverfitting:
         found = probability_of_overfitting(gains, 6)
         assert found.probability == pytest.approx(np.mean(below))
         assert found.num_splits == 20
+
+    @pytest.mark.parametrize("at_once", [1, 50, 2**22])
+    @pytest.mark.parametrize(("dates", "blocks"), [(41, 8), (27, 6), (8, 2)])
+    def test_every_figure_is_what_loops_give(self, monkeypatch, dates, blocks, at_once):
+        """Blocks of unequal length, trials that tie, halves compared in parts."""
+        monkeypatch.setattr(overfitting, "CELLS_AT_ONCE", at_once)
+        gains = np.random.default_rng(dates).integers(-3, 4, (dates, 5)).astype(float)
+        gains[:, 3] = gains[:, 1]
+        long = dates % blocks
+        sizes = [dates // blocks + (n < long) for n in range(blocks)]
+        ends = np.cumsum([0, *sizes])
+        parts = [gains[start:end] for start, end in pairwise(ends)]
+        low, lost, here, there = [], [], [], []
+        for half in combinations(range(blocks), blocks // 2):
+            first = np.concatenate([parts[n] for n in half]).mean(axis=0)
+            rest = [part for n, part in enumerate(parts) if n not in half]
+            second = np.concatenate(rest).mean(axis=0)
+            best = first.argmax()
+            worse = sum(one < second[best] - 1e-12 for one in second)
+            same = sum(abs(one - second[best]) < 1e-12 for one in second)
+            low.append((worse + same / 2 + 0.5) / 6 <= 0.5)
+            lost.append(second[best] < 0)
+            here.append(first[best])
+            there.append(second[best])
+
+        found = probability_of_overfitting(gains, blocks)
+
+        assert found.probability == pytest.approx(np.mean(low))
+        assert found.loss_probability == pytest.approx(np.mean(lost))
+        assert found.slope == pytest.approx(np.polyfit(here, there, 1)[0])
+        assert (found.trials, found.num_splits) == (5, len(low))
+
+    def test_winners_that_are_all_the_same_have_no_slope(self):
+        """Gains of nothing, of which none is a loss."""
+        found = probability_of_overfitting(np.zeros((64, 3)))
+
+        assert found.slope is None
+        assert found.loss_probability == 0
+
+    @pytest.mark.parametrize("trials", [1, 2])
+    def test_two_trials_can_be_compared(self, trials):
+        """One cannot."""
+        gains = np.random.default_rng(1).normal(size=(64, trials))
+        if trials == 2:
+            assert probability_of_overfitting(gains).trials == 2
+        else:
+            with pytest.raises(SettingError, match="and 2 trials"):
+                probability_of_overfitting(gains)
 
     def test_worthless_trials_disappoint_half_the_time(self):
         """The winner of noise is as often below the median as above."""

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from closecast.evaluation.ranking import rank_symbols
+from closecast.evaluation.ranking import MIN_SYMBOLS, rank_symbols
+from closecast.evaluation.resampling import block_length, resample
 
 
 @pytest.fixture
@@ -60,3 +61,44 @@ def test_three_symbols_are_not_sorted(world):
     noise = np.random.default_rng(3).normal(0, 0.02, world.truth.shape)
 
     assert rank_symbols(world.forecast(noise), world.truth)[0].ic is None
+
+
+def test_dates_with_enough_symbols_count_in_any_order(wide):
+    """By loops: some symbols missing, some dates too thin, some that do not differ."""
+    random = np.random.default_rng(4)
+    rows = random.permutation(len(wide.truth))[: int(0.65 * len(wide.truth))]
+    mean = np.round(0.3 * wide.truth + random.normal(0, 0.02, wide.truth.shape), 2)
+    mean[wide.forecast(0.0).cutoffs == np.datetime64("2010-02-01")] = 0.01
+    forecast, truth = wide.forecast(mean).take(rows), wide.truth[rows]
+    for step, found in enumerate(rank_symbols(forecast, truth)):
+        plain, ranks, thin = [], [], 0
+        for date in np.unique(forecast.cutoffs):
+            at = forecast.cutoffs == date
+            thin += at.sum() == MIN_SYMBOLS - 1
+            if at.sum() >= MIN_SYMBOLS and np.ptp(forecast.mean[at, step]) > 0:
+                both = forecast.mean[at, step], truth[at, step]
+                plain.append(stats.pearsonr(*both).statistic)
+                ranks.append(stats.spearmanr(*both).statistic)
+        ranks = np.array(ranks)
+        draws = resample(ranks[:, None], block_length(ranks[:, None], step + 1))
+        ends = np.quantile(draws[:, 0] / len(ranks), [0.05, 0.95])
+
+        assert thin > 0
+        assert found.num_dates == len(plain)
+        assert found.ic == pytest.approx(np.mean(plain))
+        assert found.rank_ic == pytest.approx(ranks.mean())
+        assert found.rank_icir == pytest.approx(ranks.mean() / ranks.std())
+        assert found.rank_ic_interval == pytest.approx(tuple(ends))
+
+
+def test_a_single_date_has_no_ratio(make_world):
+    """Its correlation does not vary; five symbols are enough for one."""
+    world = make_world(symbols=5, sessions=3, horizon=2)
+    noise = np.random.default_rng(5).normal(0, 0.02, world.truth.shape)
+    found = rank_symbols(world.forecast(noise), world.truth)[0]
+
+    assert found.num_dates == 1
+    assert found.ic is not None
+    assert found.icir is None
+    assert found.rank_icir is None
+    assert found.rank_ic_interval is None

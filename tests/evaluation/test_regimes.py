@@ -46,6 +46,13 @@ def test_agrees_with_the_formula_written_out():
     from scipy.stats import chi2
 
     assert found.p_value == pytest.approx(chi2.sf(statistic, 3))
+    for number, one in enumerate(found.regimes):
+        alone = COUNT * z.mean(0)[number] ** 2 / omega[number, number]
+        here = third == number
+        assert one.volatility == ("low", "middle", "high")[number]
+        assert one.p_value == pytest.approx(chi2.sf(alone, 1))
+        assert one.num_windows == here.sum()
+        assert one.skill_crps == pytest.approx(1 - loss[here].sum() / other[here].sum())
 
 
 def test_equal_models_hold_the_size():
@@ -93,3 +100,31 @@ def test_an_advantage_that_never_varies_has_no_joint_test():
 
     assert found.p_value is None
     assert [one.p_value is None for one in found.regimes] == [True, False, False]
+
+
+def test_symbols_of_a_date_are_added_up_in_each_third():
+    """Copies of a symbol are no more evidence than one."""
+    loss, scale = _world(4)
+    other = loss + np.random.default_rng(5).normal(0.02, 0.3, COUNT)
+    alone = by_volatility(loss, other, DATES, scale, horizon=2, baseline="b")
+    many = by_volatility(
+        np.tile(loss, 7), np.tile(other, 7), np.tile(DATES, 7), np.tile(scale, 7),
+        horizon=2, baseline="b",
+    )  # fmt: skip
+
+    assert many.p_value == pytest.approx(alone.p_value)
+    assert [one.p_value for one in many.regimes] == pytest.approx(
+        [one.p_value for one in alone.regimes]
+    )
+    assert [one.num_windows for one in many.regimes] == [1400] * 3
+
+
+def test_two_volatilities_are_two_regimes():
+    """The middle third has no window, and no figure."""
+    loss, _ = _world(6)
+    other = loss + np.random.default_rng(7).normal(0, 0.1, COUNT)
+    scale = np.where(np.arange(COUNT) % 2 == 0, 0.01, 0.03)
+    found = by_volatility(loss, other, DATES, scale, horizon=1, baseline="b")
+
+    assert [one.volatility for one in found.regimes] == ["low", "middle"]
+    assert found.p_value is not None
