@@ -4,7 +4,8 @@
 # make bench  measure everything that README and CHANGELOG quote of the engine: two hours
 #             on two cores with nothing else to do
 # make audit  licences, known holes and a bill of materials of all that is needed
-# make lock   pin and hash what CI installs, into ci.lock, after a change of pyproject.toml
+# make locked install what the tests need from ci.lock, by hash, before make test
+# make lock   pin and hash all of that anew, after a change of pyproject.toml
 # make fuzz   feed every reader with two fuzzers, 30 minutes each: eleven hours
 # make mutants   change windows and evaluation a little, often: who notices? hours
 # make trust  try everything that could break it, and write docs/trust.md: four hours
@@ -27,7 +28,7 @@ PEERS := jax keras neuralforecast torch==2.13.0 'u8darts[torch]'
 RESULTS := benchmarks/results
 MEASURE := $(BIN)/python benchmarks
 
-.PHONY: audit bench demo docs fuzz lock mutants test trust vendors
+.PHONY: audit bench demo docs fuzz lock locked mutants test trust vendors
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.installed
@@ -70,12 +71,18 @@ audit: $(VENV)/.installed-test vendors .venv-audit/.installed .venv-bench/.insta
 	  --python $(BIN)/python .venv-vendors/bin/python .venv-krx/bin/python \
 	  .venv-bench/bin/python .venv-audit/bin/python
 
+# PyTorch is left to its pin in pyproject.toml: one index has its build for CUDA, with
+# libraries of gigabytes, another one for CPUs, and their hashes differ.
 lock: .venv-audit/.installed
 	(head -n 2 ci.lock; .venv-audit/bin/uv pip compile pyproject.toml --extra torch \
 	  --extra test --extra docs --generate-hashes --python-version 3.11 --no-annotate \
-	  --no-header ) > ci.lock.new
+	  --no-header | awk '/^[a-z]/ { build = /^(torch|triton|nvidia-|cuda-)/ } !build' \
+	  ) > ci.lock.new
 	grep -q -- --hash=sha256: ci.lock.new
 	mv ci.lock.new ci.lock
+
+locked: $(VENV)/.made
+	$(PIP) install --require-hashes --no-deps --requirement ci.lock
 
 # A trial that finds something stops here; what has not run says so on the page.
 trust: $(VENV)/.installed-test

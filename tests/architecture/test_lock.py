@@ -9,6 +9,9 @@ from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parents[2]
 LOCKED = ("torch", "test", "docs")
+BUILDS = ("torch", "triton", "nvidia-", "cuda-")
+"""Come in the build that the machine has: an index has one for CUDA or one for CPUs."""
+
 LINUX = {"sys_platform": "linux", "python_version": "3.11"}
 
 
@@ -31,7 +34,11 @@ def asked() -> list[Requirement]:
     extras = project["optional-dependencies"]
     texts = [*project["dependencies"], *(t for name in LOCKED for t in extras[name])]
     every = map(Requirement, texts)
-    return [one for one in every if one.marker is None or one.marker.evaluate(LINUX)]
+    return [
+        one
+        for one in every
+        if (one.marker is None or one.marker.evaluate(LINUX)) and one.name != "torch"
+    ]
 
 
 def test_the_lock_has_all_that_is_asked_for():
@@ -58,6 +65,18 @@ def test_every_pin_is_hashed():
     assert len(locked) > 150
     assert [name for name, (_, hashes) in locked.items() if not hashes] == []
     assert not re.search(r"^-|://", text, flags=re.MULTILINE)
+
+
+def test_no_build_of_pytorch_is_locked():
+    """A CPU's would be refused where the index has CUDA's, and the other way round."""
+    locked = pins((ROOT / "ci.lock").read_text())
+
+    assert [name for name in locked if name.startswith(BUILDS)] == []
+
+
+def test_ci_installs_by_hash():
+    """A lock that nobody installs from locks nothing."""
+    assert "\n  make locked\n" in (ROOT / ".ci" / "run").read_text()
 
 
 def test_a_planted_gap_is_seen():

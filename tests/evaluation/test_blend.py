@@ -246,6 +246,13 @@ def test_seoul_learns_nothing_from_new_york(two_markets):
     )
 
 
+def test_tables_call_it_by_the_model_that_is_blended(bars):
+    """The other one is part of it, not of its name."""
+    blend = blended(bars, 1.0, 1.5)
+
+    assert replace(blend, base=Gaussian(1.0, name="model")).name == "model"
+
+
 def test_no_cutoff_is_no_forecast(bars):
     """Nothing asked, nothing given."""
     assert len(blended(bars, 1.0, 1.5).forecast(bars, np.array([], np.int64))) == 0

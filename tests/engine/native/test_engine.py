@@ -320,6 +320,31 @@ def test_ctrl_c_while_members_are_handed_out_stops_them(panel, monkeypatch):
         NativeEngine(2).train(panel(10, 5), members)
 
 
+def test_a_member_that_begins_while_others_are_stopped_stops_too(panel, monkeypatch):
+    """Its weights are drawn while the interrupt goes round: it trains no epoch."""
+    told = threading.Event()
+    stop = native_engine._Fleet._stop
+
+    def stop_and_tell(fleet):
+        stop(fleet)
+        told.set()
+
+    def drawn_late(config, seed):
+        assert told.wait(60)
+        return initial_weights(config, seed)
+
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(native_engine._Fleet, "_stop", stop_and_tell)
+    monkeypatch.setattr(native_engine, "initial_weights", drawn_late)
+    monkeypatch.setattr(Future, "add_done_callback", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        NativeEngine(1).train(
+            panel(10, 5), [make_member(epochs=1_000_000, patience=1_000_000)]
+        )
+
+
 def test_one_failure_ends_the_others(panel, monkeypatch):
     """What is no divergence comes at once, not when the longest member is done."""
     long = make_member("long", epochs=1_000_000, patience=1_000_000)
