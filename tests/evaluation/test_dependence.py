@@ -30,6 +30,13 @@ class TestOptimalLengths:
             optimal_lengths(series), optimal_block_length(series)["stationary"]
         )
 
+    @pytest.mark.parametrize("dates", range(7, 20))
+    def test_of_few_dates_it_is_a_length(self, dates):
+        """Lags end before nothing is left to correlate."""
+        lengths = optimal_lengths(_autoregressions(dates, [0.0, 0.9, -0.8]))
+
+        assert np.all((lengths > 0) & (lengths <= np.ceil(dates / 3)))
+
     def test_a_column_does_not_depend_on_the_others(self):
         """Each series has the length that it has alone."""
         series = _autoregressions(200, [0.0, 0.9])
@@ -60,4 +67,25 @@ class TestLongRunVariance:
 
         np.testing.assert_allclose(
             np.diag(long_run_variance(series, 5)), long_run_variances(series, 5)
+        )
+
+    @pytest.mark.parametrize("dates", [2, 3, 4, 9, 40])
+    @pytest.mark.parametrize("horizon", [1, 2, 6, 30])
+    def test_agrees_with_loops_over_pairs_of_dates(self, dates, horizon):
+        """Bartlett's weights, as far as there are dates; of two columns and each."""
+        series = np.random.default_rng(dates).normal(size=(dates, 2))
+        lags = min(max(horizon - 1, int(np.ceil(dates ** (1 / 3)))), dates - 1)
+        means = series.sum(axis=0) / dates
+        expected = np.zeros((2, 2))
+        for first in range(dates):
+            for second in range(dates):
+                weight = max(1 - abs(first - second) / (lags + 1), 0.0)
+                deviations = np.outer(series[first] - means, series[second] - means)
+                expected += weight * deviations / dates
+
+        np.testing.assert_allclose(
+            long_run_variance(series, horizon), expected, atol=1e-12
+        )
+        np.testing.assert_allclose(
+            long_run_variances(series, horizon), np.diag(expected), atol=1e-12
         )

@@ -189,6 +189,16 @@ class TestEffectiveDirections:
         found = effective_directions(forecast, truth)
         assert found == pytest.approx(len(moves) * share)
 
+    @pytest.mark.parametrize("odd", [0, 1, 3])
+    def test_dates_that_balance_count_each(self, make_world, odd):
+        """One right and one wrong of a date: no more than there are."""
+        world = make_world(symbols=2, sessions=45)
+        right = np.concatenate([np.ones(40), -np.ones(40)])
+        right[40 : 40 + odd] = 1
+        forecast = world.forecast(right[:, None] * np.sign(world.truth))
+
+        assert effective_directions(forecast, world.truth) == 80
+
     def test_directions_that_are_all_right_count_each(self, world):
         """Nothing varies: as many as there are windows."""
         assert effective_directions(world.forecast(world.truth), world.truth) == 2085

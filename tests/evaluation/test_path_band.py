@@ -7,6 +7,11 @@ import numpy as np
 import pytest
 
 from closecast.errors import ModelError, WindowError
+from closecast.evaluation.calibration import (
+    MIN_EFFECTIVE,
+    effective_trials,
+    kupiec,
+)
 from closecast.evaluation.conformal import MIN_WINDOWS, fit_conformal
 from closecast.evaluation.path_band import (
     MAX_WINDOWS,
@@ -100,6 +105,65 @@ def test_the_rank_is_that_of_finite_samples(market):
     assert fit_path_band(some, truth).factors[place] == pytest.approx(expected)
 
 
+def test_coverage_is_what_loops_over_paths_give(market):
+    """The whole path inside the band, and inside each step's own interval."""
+    *_, (known, came), (ahead, truth) = market
+    rows = np.arange(0, len(truth), 37)
+    some, truth = fit_path_band(known, came).around(ahead).take(rows), truth[rows]
+    for found in path_coverage(some, truth):
+        low, high = some.path_interval(found.nominal)
+        tail = round((1 - found.nominal) / 2, 9)
+        least, most = some.quantile(tail), some.quantile(1 - tail)
+        held, stepwise = [], 0
+        for n, path in enumerate(truth):
+            held.append(all(a <= one <= b for a, one, b in
+                            zip(low[n], path, high[n], strict=True)))  # fmt: skip
+            stepwise += all(a <= one <= b for a, one, b in
+                            zip(least[n], path, most[n], strict=True))  # fmt: skip
+        trials = effective_trials(np.array(held), some.cutoffs, SPEC.horizon)
+
+        assert found.coverage == pytest.approx(np.mean(held))
+        assert found.stepwise == pytest.approx(stepwise / len(truth))
+        assert found.num_effective == pytest.approx(trials)
+        expected = kupiec(found.coverage, found.nominal, trials)
+        assert found.kupiec_p == pytest.approx(expected)
+        assert found.to_dict()["num_windows"] == len(rows)
+
+
+@pytest.mark.parametrize("dates", [MIN_EFFECTIVE - 1, MIN_EFFECTIVE])
+def test_the_fewest_trials_are_tested(market, dates):
+    """Paths that are all inside count as dates that do not overlap."""
+    *_, (known, came), (ahead, _) = market
+    days = np.unique(ahead.cutoffs)[: SPEC.horizon * dates]
+    rows = np.flatnonzero(np.isin(ahead.cutoffs, days))
+    some = fit_path_band(known, came).around(ahead.take(rows))
+    found = path_coverage(some, some.quantile(0.5))
+
+    assert {one.coverage for one in found} == {1.0}
+    assert all((one.kupiec_p is not None) is (dates == 20) for one in found)
+
+
+def test_the_edge_of_a_band_is_inside(market):
+    """From below and from above."""
+    *_, (known, came), (ahead, _) = market
+    some = fit_path_band(known, came).around(ahead.take(np.arange(30)))
+    for edge in (0, 1):
+        found = path_coverage(some, some.path_interval(0.8)[edge])
+        assert found[1].coverage == 1.0
+
+
+def test_a_band_says_what_it_was_measured_on(market):
+    """Windows, their first cutoff and their last target; forty are enough."""
+    *_, (known, came), _ = market
+    rows = np.arange(MIN_WINDOWS)
+    some = known.take(rows)
+    band = fit_path_band(some, came[rows])
+
+    assert band.num_windows == MIN_WINDOWS
+    assert band.first_date == str(min(some.cutoffs))
+    assert band.last_date == str(some.target_dates[:, -1].max())
+
+
 def test_a_wider_band_holds_a_narrower_one(market):
     """Bands are nested at every step, and hold the median."""
     *_, (known, came), (ahead, _) = market
@@ -176,7 +240,11 @@ def test_a_band_is_written_and_read_to_the_last_bit(market):
 
 @pytest.mark.parametrize(
     ("factors", "said"),
-    [([1.0], "factors of"), ([0.0] * MEDIAN, "not positive")],
+    [
+        ([1.0], "factors of"),
+        ([0.0] * MEDIAN, "not positive"),
+        ([1.0] * (MEDIAN - 1) + [float("inf")], "not positive"),
+    ],
 )
 def test_a_forged_band_is_refused(market, factors, said):
     """Another number of factors, or one that turns an interval around."""

@@ -5,13 +5,17 @@ import pytest
 from arch.bootstrap import MCS, StationaryBootstrap
 
 from closecast.evaluation import resampling
+from closecast.evaluation.dependence import optimal_lengths
 from closecast.evaluation.resampling import (
     MOST_SERIES,
     REPETITIONS,
     SEED,
     block_length,
+    central,
+    central_each,
     confidence_set,
     drawn_counts,
+    enough_dates,
     interval,
     resample,
     sum_per_date,
@@ -39,8 +43,60 @@ class TestSumPerDate:
             sum_per_date(values, dates), [[2.0, 20], [5.0, 50]]
         )
 
+    @pytest.mark.parametrize("seed", range(3))
+    def test_is_what_a_loop_adds_up(self, seed):
+        """Windows in any order, with gaps between the dates."""
+        random = np.random.default_rng(seed)
+        days = np.datetime64("1960-03-01") + random.integers(0, 40_000, 50)
+        dates = random.choice(days, 300)
+        values = random.normal(size=(300, 2))
+        expected = [
+            sum(values[n] for n in range(300) if dates[n] == day)
+            for day in sorted(set(dates))
+        ]
+
+        np.testing.assert_allclose(sum_per_date(values, dates), expected)
+
+
+class TestEnoughDates:
+    @pytest.mark.parametrize(
+        ("dates", "horizon", "enough"),
+        [(19, 1, False), (20, 1, True), (20, 5, True), (23, 6, False), (24, 6, True)],
+    )
+    def test_twenty_and_four_times_the_step(self, dates, horizon, enough):
+        """As many as a test of equal accuracy asks for."""
+        assert enough_dates(dates, horizon) is enough
+
 
 class TestBlockLength:
+    @pytest.mark.parametrize(("dates", "horizon"), [(30, 1), (200, 2), (1000, 12)])
+    @pytest.mark.parametrize("columns", [1, 4, MOST_SERIES, 2 * MOST_SERIES])
+    def test_is_the_longest_that_a_series_asks_for(self, dates, horizon, columns):
+        """Rounded up; never below two steps, never above a quarter of the dates."""
+        random = np.random.default_rng(dates + columns)
+        series = np.stack(
+            [
+                _autoregression(random, dates, 0.5 + 0.4 * number / columns)
+                for number in range(columns)
+            ],
+            axis=-1,
+        )
+        series[:, 0] = 7.0
+        moving = [number for number in range(columns) if number]
+        if len(moving) > MOST_SERIES:
+            step = (len(moving) - 1) / (MOST_SERIES - 1)
+            moving = [moving[int(n * step + 1e-9)] for n in range(MOST_SERIES)]
+        asked = [optimal_lengths(series[:, [number]])[0] for number in moving]
+        longest = max([*asked, 2 * horizon])
+
+        found = block_length(series, horizon)
+        assert found == np.ceil(min(longest, 0.25 * dates))
+
+    @pytest.mark.parametrize("dates", [1, 2, 3])
+    def test_of_hardly_any_dates_a_block_is_one(self, dates):
+        """A quarter of three dates is less than one."""
+        assert block_length(np.ones((dates, 1)), 1) == 1
+
     def test_losses_that_remember_ask_for_longer_blocks(self):
         """An autoregression needs longer blocks than noise."""
         random = np.random.default_rng(1)
@@ -98,6 +154,19 @@ class TestInterval:
         sums = np.random.default_rng(4).exponential(size=(200, 2))
 
         np.testing.assert_array_equal(resample(sums, 5), resample(sums, 5))
+
+    def test_is_central_among_the_draws(self):
+        """A twentieth on either side; of many figures each by itself."""
+        random = np.random.default_rng(6)
+        sums = random.exponential(size=(200, 2))
+        block = block_length(sums[:, :1], 3)
+        draws = sorted(total[0] / total[1] for total in resample(sums, block))
+        ends = np.interp([0.05, 0.95], np.linspace(0, 1, REPETITIONS), draws)
+
+        assert interval(_mean, sums, sums[:, 0], 3) == pytest.approx(tuple(ends))
+        figures = random.normal(size=(REPETITIONS, 3))
+        assert central_each(figures) == [central(one) for one in figures.T]
+        assert central(np.arange(1001.0)) == pytest.approx((50, 950))
 
     def test_too_few_dates_have_none(self):
         """Nineteen dates are no sample to draw from."""

@@ -7,8 +7,22 @@ import numpy as np
 import pytest
 
 from closecast.errors import ModelError, SettingError, WindowError
-from closecast.evaluation import score
+from closecast.evaluation import (
+    calibrate,
+    check_copycat,
+    rank_symbols,
+    score,
+)
+from closecast.evaluation.clustering import cluster_misses
+from closecast.evaluation.costs import cost_curve
+from closecast.evaluation.direction import judge_direction
+from closecast.evaluation.path_band import fit_path_band, path_coverage
+from closecast.evaluation.paths import score_paths
+from closecast.evaluation.regimes import by_volatility
 from closecast.evaluation.scores import crps
+from closecast.evaluation.significance import average_per_date
+from closecast.evaluation.slices import slice_skill
+from closecast.evaluation.superiority import superiority
 
 
 def _beside(world, judged, name="lstm"):
@@ -238,8 +252,115 @@ class TestScore:
         } <= set(content["rows"][0])
         assert content["copycat"]["verdict"] == board.copycat.verdict
 
+    @pytest.fixture
+    def uneven(self, make_world):
+        """Five symbols, a scale that differs, and a model that is poor."""
+        world = make_world(symbols=5, sessions=60)
+        noise = np.random.default_rng(1).normal(0, 0.01, world.truth.shape)
+        forecasts = _beside(world, world.forecast(0.2 * world.truth + noise, 0.9))
+        forecasts["poor"] = world.forecast(noise)
+        return forecasts, world.truth, np.linspace(0.01, 0.03, len(world.truth))
+
+    def test_every_part_is_of_the_judged_model(self, uneven):
+        """Each by itself, and how much stands behind it."""
+        forecasts, truth, scale = uneven
+        judged, board = forecasts["lstm"], score(forecasts, truth, scale)
+
+        assert board.copycat == check_copycat(judged, truth)
+        assert board.calibration == calibrate(judged, truth, scale)
+        assert board.ranking == rank_symbols(judged, truth)
+        assert board.direction == judge_direction(judged, truth)
+        assert board.clustering == cluster_misses(judged, truth)
+        assert board.costs == cost_curve(judged, truth)
+        assert board.paths == score_paths(forecasts, truth, scale)
+        assert board.slices == slice_skill(forecasts, truth, scale)
+        assert board.path_coverage == ()
+        assert (board.num_windows, board.num_dates) == (5 * 55, 55)
+
+    def test_baselines_are_those_that_a_part_names(self, uneven):
+        """Each density in storms; CRPS against ewma_t, squared error against zero."""
+        forecasts, truth, scale = uneven
+        judged, board = forecasts["lstm"], score(forecasts, truth, scale)
+        losses = {n: crps(f, truth) / scale[:, None] for n, f in forecasts.items()}
+        names = ("ewma_t", "har_t", "garch_t")
+        assert board.regimes == tuple(
+            by_volatility(
+                losses["lstm"][:, step], losses[name][:, step], judged.cutoffs, scale,
+                horizon=step + 1, baseline=name,
+            )
+            for name in names
+            for step in range(5)
+        )  # fmt: skip
+        squares = {n: (truth - f.mean) ** 2 for n, f in forecasts.items()}
+        wanted = [("crps", "ewma_t", losses), ("squared_error", "zero", squares)]
+        for place, found in enumerate(board.superiority):
+            which, name, of = wanted[place // 5]
+            step = place % 5
+            by_date = {
+                n: average_per_date(loss[:, step], judged.cutoffs)
+                for n, loss in of.items()
+            }
+            expected = superiority(by_date, name, step + 1, which)
+            assert found.spa_p == pytest.approx(expected.spa_p)
+            assert (found.superior, found.best) == (expected.superior, expected.best)
+            assert (found.score, found.benchmark, found.horizon) == (
+                *(which, name, step + 1),
+            )
+        assert len(board.superiority) == 10
+
+    def test_bands_of_the_path_are_told_where_there_are_some(self, world):
+        """And left out of the JSON where there is none."""
+        forecasts = _beside(world, world.forecast(0.0))
+        judged, truth = forecasts["lstm"], world.truth
+        banded = fit_path_band(judged, truth).around(judged)
+        told = score(forecasts | {"lstm": banded}, truth, world.scale).to_dict()
+
+        expected = [one.to_dict() for one in path_coverage(banded, truth)]
+        assert told["path_coverage"] == expected
+        assert "path_coverage" not in score(forecasts, truth, world.scale).to_dict()
+
 
 class TestRefusals:
+    @pytest.mark.parametrize("other", ["symbols", "cutoffs", "steps"])
+    def test_windows_that_differ_in_one_respect(self, make_world, world, other):
+        """Symbols, cutoffs or steps."""
+        forecasts = _beside(world, world.forecast(0.0))
+        drift = forecasts["drift"]
+        forecasts["drift"] = {
+            "symbols": replace(drift, symbols=drift.symbols[::-1]),
+            "cutoffs": replace(drift, cutoffs=drift.cutoffs - 1),
+            "steps": make_world(horizon=5, sessions=699).forecast(0.0),
+        }[other]
+
+        with pytest.raises(WindowError, match="others from drift"):
+            score(forecasts, world.truth, world.scale)
+
+    def test_no_window(self, world):
+        """Forecasts of nothing cannot be scored."""
+        none = np.arange(0)
+        forecasts = {"zero": world.forecast(0.0).take(none)}
+
+        with pytest.raises(WindowError, match="at least one window"):
+            score(forecasts, world.truth[none], world.scale[none])
+
+    @pytest.mark.parametrize("step", [0, 3])
+    def test_a_step_that_never_moves(self, world, step):
+        """It is named, counted from 1."""
+        truth = world.truth.copy()
+        truth[:, step] = 0.0
+
+        with pytest.raises(WindowError, match=f"step {step + 1}, 2085 windows"):
+            score(_beside(world, world.forecast(0.0)), truth, world.scale)
+
+    @pytest.mark.parametrize("bad", [np.nan, np.inf, -0.01])
+    def test_a_single_scale_that_is_none(self, world, bad):
+        """Of one window."""
+        scale = world.scale.copy()
+        scale[7] = bad
+
+        with pytest.raises(WindowError, match="positive volatility"):
+            score(_beside(world, world.forecast(0.0)), world.truth, scale)
+
     def test_other_windows(self, world):
         """A baseline of other windows is no comparison."""
         forecasts = _beside(world, world.forecast(0.0))

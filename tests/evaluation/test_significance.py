@@ -101,6 +101,25 @@ class TestDieboldMariano:
         assert result.statistic is None
         assert result.mean_difference == pytest.approx(-loss.mean())
 
+    @pytest.mark.parametrize(("least", "horizon"), [(20, 1), (20, 5), (24, 6)])
+    def test_the_fewest_dates_are_tested(self, least, horizon):
+        """Twenty, and four times the step; one fewer is not."""
+        loss, other = np.random.default_rng(6).exponential(size=(2, least))
+        enough = diebold_mariano(loss, other, DATES[:least], horizon)
+        few = diebold_mariano(loss[1:], other[1:], DATES[: least - 1], horizon)
+
+        assert enough.num_dates == least
+        assert enough.p_value is not None
+        assert few.p_value is None
+
+    def test_a_difference_of_rounding_is_not_tested(self):
+        """Large losses that differ by a constant, but for their last digits."""
+        loss = np.random.default_rng(7).random(200)
+        other = loss + 0.1
+
+        assert np.ptp(loss - other) > 0
+        assert diebold_mariano(loss, other, DATES, 1).p_value is None
+
     def test_a_constant_difference_is_not_tested(self):
         """A difference without variance has no p-value."""
         loss = np.random.default_rng(7).integers(0, 9, 200).astype(float)

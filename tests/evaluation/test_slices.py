@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from closecast.evaluation.resampling import block_length, resample
 from closecast.evaluation.scores import crps
 from closecast.evaluation.slices import MAX_WITH_INTERVAL, slice_skill
 
@@ -114,3 +115,70 @@ def test_a_baseline_that_never_errs_has_no_skill_beside_it(world):
     found = slices_of(world, zero=world.forecast(0.0, spread=0.2), ewma_t=exact)
 
     assert "ewma_t" not in {one.baseline for one in found}
+
+
+def quarter(date):
+    """The name of a date's quarter."""
+    return f"{date.year} Q{(date.month + 2) // 3}"
+
+
+@pytest.mark.parametrize(("symbols", "sessions"), [(2, 300), (1, 1105)])
+def test_every_slice_is_what_loops_give(make_world, symbols, sessions):
+    """Quarters of three years, years of four; windows in any order, some missing."""
+    world = make_world(symbols=symbols, sessions=sessions, horizon=3)
+    order = np.random.default_rng(1).permutation(len(world.truth))
+    order = order[: 4 * len(order) // 5]
+    scale = np.linspace(0.01, 0.03, len(world.truth))[order]
+    truth = world.truth[order]
+    forecasts = {
+        "closecast": world.forecast(0.001).take(order),
+        "har_t": world.forecast(0.0, spread=1.2).take(order),
+        "zero": world.forecast(0.0, spread=0.2).take(order),
+        "ewma_t": world.forecast(0.0, spread=1.5).take(order),
+    }
+    cutoffs = forecasts["zero"].cutoffs
+    days = [date.item() for date in cutoffs]
+    years = len({date.year for date in days})
+    period = [str(date.year) if years >= 4 else quarter(date) for date in days]
+    kinds = {"period": np.array(period), "symbol": forecasts["zero"].symbols}
+    wanted = [
+        (kind, group, step, name)
+        for kind in ("period", "symbol")
+        for group in sorted(set(kinds[kind]))
+        for step in (1, 3)
+        for name in ("har_t", "ewma_t")
+    ]
+
+    found = slice_skill(forecasts, truth, scale)
+
+    assert [(one.kind, one.group, one.horizon, one.baseline) for one in found] == wanted
+    for one in found:
+        here = kinds[one.kind] == one.group
+        losses = [
+            (crps(forecasts[name], truth)[:, one.horizon - 1] / scale)[here]
+            for name in ("closecast", "har_t", "ewma_t")
+        ]
+        place = ("har_t", "ewma_t").index(one.baseline) + 1
+        sums = np.array(
+            [
+                [loss[cutoffs[here] == date].sum() for loss in losses]
+                for date in np.unique(cutoffs[here])
+            ]
+        )
+        assert one.num_windows == here.sum()
+        assert one.skill_crps == pytest.approx(
+            1 - losses[0].mean() / losses[place].mean()
+        )
+        if len(sums) >= 20:
+            block = block_length(sums[:, 1:] - sums[:, :1], one.horizon)
+            draws = resample(sums, block)
+            ends = np.quantile(1 - draws[:, 0] / draws[:, place], [0.05, 0.95])
+            assert one.interval == pytest.approx(tuple(ends))
+
+
+def test_as_many_symbols_as_may_have_an_interval(make_world):
+    """Forty do."""
+    world = make_world(symbols=MAX_WITH_INTERVAL, sessions=40, horizon=1)
+    found = slices_of(world, har_t=world.forecast(0.0, spread=1.2))
+
+    assert all(one.interval is not None for one in found if one.kind == "symbol")

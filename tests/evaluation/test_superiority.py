@@ -108,3 +108,39 @@ def test_nothing_to_test_with_says_nothing(dates):
     assert found.spa_p is None
     assert found.best_skill < 0
     assert found.to_dict()["superior"] == ()
+
+
+@pytest.mark.parametrize(("dates", "horizon"), [(20, 1), (24, 6)])
+def test_the_fewest_dates_are_tested(dates, horizon):
+    """One fewer is not."""
+    losses = _losses(dates=dates)
+    fewer = {name: loss[1:] for name, loss in losses.items()}
+
+    assert superiority(losses, "benchmark", horizon, "crps").spa_p is not None
+    assert superiority(fewer, "benchmark", horizon, "crps").spa_p is None
+
+
+def test_a_model_that_never_varies_against_the_benchmark_is_left_out():
+    """The others are tested as if it were not there, and it is still counted."""
+    losses = _losses(better=0.05, models=3)
+    same = {**losses, "same": losses["benchmark"].copy()}
+    shifted = {**losses, "shifted": losses["benchmark"] - 1e-3}
+    alone = superiority(losses, "benchmark", 2, "crps")
+    for more in (same, shifted):
+        found = superiority(more, "benchmark", 2, "crps")
+
+        assert found.spa_p == alone.spa_p
+        assert found.superior == alone.superior
+        assert found.num_models == alone.num_models + 1
+
+
+def test_the_best_is_the_one_with_the_least_loss():
+    """Whether or not it is tested."""
+    losses = _losses(models=5)
+    means = {name: sum(loss) / len(loss) for name, loss in losses.items()}
+    own = means.pop("benchmark")
+    found = superiority(losses, "benchmark", 3, "squared_error")
+
+    assert found.best == min(means, key=means.get)
+    assert found.best_skill == pytest.approx(1 - min(means.values()) / own)
+    assert (found.score, found.horizon) == ("squared_error", 3)
