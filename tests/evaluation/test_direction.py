@@ -124,6 +124,7 @@ class TestJudgeDirection:
         """No direction, no figure."""
         first = judge_direction(world.forecast(0.0), world.truth)[0]
 
+        assert direction_excess(world.forecast(0.0), world.truth) == [(0.0, 0)] * 5
         assert (first.excess, first.gain, first.p_value) == (None, None, None)
         assert first.to_dict()["num_windows"] == 0
 

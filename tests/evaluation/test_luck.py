@@ -1,17 +1,20 @@
 """What luck can explain of a winner is asked, and said in words."""
 
 import json
+from dataclasses import replace
+from math import comb
 
 import numpy as np
 import pytest
 from scipy.special import ndtr
 
 from closecast.errors import SettingError
-from closecast.evaluation.luck import BENCHMARKS, judge_luck
+from closecast.evaluation.luck import BENCHMARKS, LARGEST_SET, judge_luck
 from closecast.evaluation.overfitting import (
     expected_maximum,
     probability_of_overfitting,
 )
+from closecast.evaluation.resampling import block_length, confidence_set
 from closecast.evaluation.superiority import superiority
 from closecast.evaluation.verdict import DENSITY_BASELINES
 
@@ -84,6 +87,8 @@ def test_a_single_good_member_is_told_from_the_rest():
     assert luck.winner == "good"
     assert luck.overfitting.probability < 0.01
     assert luck.in_set == ("good",)
+    said = "The 90 % confidence set by CRPS on validation holds 1 of 13 members"
+    assert any(sentence.startswith(said) for sentence in luck.why)
 
 
 def test_the_chance_is_the_deflated_sharpe_of_spans():
@@ -121,6 +126,100 @@ def test_its_figures_are_those_of_the_tests_it_is_made_of():
     assert luck.superiority[1] == superiority(
         {"har_t": baselines["har_t"], **members}, "har_t", HORIZON, "crps"
     )
+
+
+@pytest.mark.parametrize("members", [1, 2, 3])
+def test_luck_of_few_or_of_alike_is_bounded(members):
+    """Ratios differ by what so many spans leave to chance, and less where alike."""
+    found, baselines = market(members=1, seed=7)
+    for number in range(1, members):
+        found[f"m{number}"] = found["m0"] + 1e-3 * number * baselines["har_t"]
+    luck = ask(found, baselines, trials=50)
+    spans = [
+        (baselines[luck.benchmark] - loss).reshape(-1, HORIZON).mean(axis=1)
+        for loss in found.values()
+    ]
+    ratios = np.array([one.mean() / one.std(ddof=1) for one in spans])
+    most = 1 / np.sqrt(DATES // HORIZON - 1)
+    spread = most if members == 1 else ratios.std(ddof=1)
+
+    assert spread <= most
+    expected = spread * expected_maximum(50)
+    assert luck.deflated.expected_best == pytest.approx(expected)
+
+
+def test_spans_are_the_newest_dates():
+    """Of 403 dates the oldest three are in none."""
+    members, baselines = market(dates=403, seed=8)
+    older, younger = (
+        ask(members, baselines),
+        ask(
+            {name: loss[3:] for name, loss in members.items()},
+            {name: loss[3:] for name, loss in baselines.items()},
+        ),
+    )
+
+    assert older.winner == younger.winner
+    assert older.benchmark == younger.benchmark
+    assert older.deflated == younger.deflated
+
+
+@pytest.mark.parametrize(
+    ("dates", "blocks"),
+    [(7, 0), (8, 2), (15, 2), (16, 4), (47, 10), (64, 16), (99, 16)],
+)
+def test_halves_are_of_as_many_blocks_as_fit(dates, blocks):
+    """Four dates in each at least, an even number, sixteen at most."""
+    luck = ask(*market(dates=dates, members=2))
+
+    if blocks:
+        assert luck.overfitting.num_splits == comb(blocks, blocks // 2)
+    else:
+        assert luck.overfitting is None
+
+
+@pytest.mark.parametrize(("dates", "told"), [(99, False), (100, True)])
+def test_twenty_spans_tell_a_chance(dates, told):
+    """Of two trials, or more; the choice out of one is none."""
+    members, baselines = market(dates=dates, members=1)
+
+    assert (ask(members, baselines, trials=2).chance is not None) is told
+    assert ask(members, baselines, trials=1).chance is None
+
+
+@pytest.mark.parametrize("members", [3, LARGEST_SET + 5])
+def test_the_set_is_of_the_best(members):
+    """As many as it is taken of, the least loss first, by blocks as long as needed."""
+    found, baselines = market(members=members, dates=120, seed=11)
+    slow = np.cumsum(np.random.default_rng(1).standard_normal((120, members)), axis=0)
+    for number, name in enumerate(found):
+        found[name] = found[name] + 0.05 * slow[:, number] + 0.01 * number
+    luck = ask(found, baselines)
+    order = sorted(found, key=lambda name: found[name].mean())[:LARGEST_SET]
+    losses = np.stack([found[name] for name in order], axis=-1)
+    block = block_length(losses[:, 1:] - losses[:, :1], HORIZON)
+    held = confidence_set(losses, block)
+
+    assert block > 2 * HORIZON
+    assert luck.set_of == len(order)
+    assert luck.in_set == tuple(
+        name for name, kept in zip(order, held, strict=True) if kept
+    )
+
+
+def test_luck_is_excluded_up_to_ten_per_cent():
+    """Of the chance and of every SPA, each by itself."""
+    luck = ask(*market(better=0.08))
+    first, *others = luck.superiority
+    edge = replace(first, spa_p=0.1)
+    assert luck.excluded
+    assert replace(luck, superiority=(edge, *others)).excluded
+    for spa_p in (0.102, None):
+        worse = replace(first, spa_p=spa_p)
+        assert not replace(luck, superiority=(*others, worse)).excluded
+    assert not replace(luck, deflated=None).excluded
+    likely = replace(luck.deflated, probability=0.89)
+    assert not replace(luck, deflated=likely).excluded
 
 
 def test_more_trials_make_luck_likelier():

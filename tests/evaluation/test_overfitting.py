@@ -4,6 +4,7 @@ from itertools import combinations, pairwise
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from closecast.errors import SettingError
 from closecast.evaluation import overfitting
@@ -31,6 +32,18 @@ class TestDeflatedSharpe:
         assert found.probability == pytest.approx(probability, abs=2e-4)
         if trials == 100:
             assert found.expected_best == pytest.approx(0.1132, abs=1e-4)
+
+    def test_few_periods_by_hand(self):
+        """Ten of them, a skewed gain with heavy tails."""
+        found = deflated_sharpe_of_moments(
+            0.6, 10, skewness=-0.5, kurtosis=5, trials=3, variance_of_trials=0.04
+        )
+        error = 1 + 0.5 * 0.6 + (5 - 1) / 4 * 0.36
+        best = 0.2 * expected_maximum(3)
+
+        assert found.expected_best == pytest.approx(best)
+        score = (0.6 - best) * 3 / np.sqrt(error)
+        assert found.probability == pytest.approx(stats.norm.cdf(score))
 
     def test_the_largest_of_many_normal_numbers(self):
         """The approximation of its mean, against simulation."""
