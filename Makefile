@@ -6,14 +6,15 @@
 # make audit  licences, known holes and a bill of materials of all that is needed
 # make locked install what the tests need from ci.lock, by hash, before make test
 # make lock   pin and hash all of that anew, after a change of pyproject.toml
-# make fuzz   feed every reader with two fuzzers, 30 minutes each: eleven hours
+# make fuzz   feed every reader with two fuzzers, MINUTES each (30): eleven hours
 # make mutants   change windows and evaluation a little, often: who notices? hours
-# make trust  try everything that could break it, and write docs/trust.md: four hours
+# make trust  try everything that could break it, and write docs/trust.md: eight hours
 # make vendors   install the libraries of price vendors, each set apart, for the tests
 #
 # Needs python3 (3.11 or newer) with pip. `make demo PYTHON=python3.12` picks another.
 
 PYTHON ?= python3
+MINUTES ?= 30
 VENV := .venv
 BIN := $(VENV)/bin
 NATIVE := CMakeLists.txt $(wildcard src/closecast/engine/native/*.?pp)
@@ -102,14 +103,17 @@ trust: $(VENV)/.installed-test
 	  --python python3.11 python3.12 python3.13
 	$(BIN)/python scripts/try_wheel.py --without-compiler \
 	  --out $(RESULTS)/wheel_portable.json
+	$(MEASURE)/first_contact.py --out $(RESULTS)/first_contact.json
 	$(BIN)/python scripts/measure_coverage.py
+	$(MAKE) fuzz MINUTES=2
+	$(MAKE) mutants
 	$(MEASURE)/soak.py --out $(RESULTS)/soak.json
 	-$(MAKE) audit
 	$(BIN)/python scripts/write_trust.py
 
 fuzz: $(VENV)/.installed-test
 	$(PIP) install 'atheris>=3'
-	$(BIN)/python scripts/fuzz.py --minutes 30 --out $(RESULTS)/fuzz.json
+	$(BIN)/python scripts/fuzz.py --minutes $(MINUTES) --out $(RESULTS)/fuzz.json
 
 mutants: $(VENV)/.installed-test
 	$(BIN)/python scripts/mutate.py windows evaluation --out $(RESULTS)/mutants.json

@@ -8,12 +8,11 @@ and the five seeds as one ensemble. Prints and writes JSON.
 """
 
 import argparse
-import json
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from machine import machine
+from machine import publish
 
 from closecast.evaluation.scores import crps, hits
 from closecast.experiments.fitted import Fitted
@@ -86,7 +85,6 @@ def main() -> None:
     alone = [variants(Fitted.of(one, bars, split)) for one in model.members]
     together = variants(Fitted.of(model, bars, split))
     result = {
-        "machine": machine(),
         "seeds": SEEDS,
         "one_seed": {
             name: summary([figures(one[name], bars, split.test, spec) for one in alone])
@@ -97,10 +95,7 @@ def main() -> None:
             for name, voice in together.items()
         },
     }
-    text = json.dumps(result, indent=2)
-    print(text)
-    if arguments.out:
-        arguments.out.write_text(text + "\n")
+    publish(result, arguments.out)
 
 
 if __name__ == "__main__":

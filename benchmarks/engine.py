@@ -9,7 +9,6 @@ can do. Prints and writes JSON with machine, versions and commit beside the figu
 """
 
 import argparse
-import json
 import statistics
 import time
 from collections.abc import Callable
@@ -18,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from machine import machine
+from machine import publish
 
 from closecast.engine.fleet import Engine, Member, OptimizerConfig
 from closecast.engine.native import NativeEngine, supported
@@ -199,16 +198,13 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=6)
     arguments = parser.parse_args()
     data = random_panel()
-    result: dict[str, Any] = {"machine": machine()}
+    result: dict[str, Any] = {}
     result["native_windows_per_wall_s"] = two_threads(data, arguments.epochs)
     for name in supported():
         result[f"native {name}"] = measured_native(name, data, arguments.epochs)
     result["native, bfloat16"] = measured_drafts(data, arguments.epochs)
     result["torch, one thread"] = measured(TorchEngine(), data, arguments.epochs)
-    text = json.dumps(result, indent=2)
-    print(text)
-    if arguments.out:
-        arguments.out.write_text(text + "\n")
+    publish(result, arguments.out)
 
 
 if __name__ == "__main__":

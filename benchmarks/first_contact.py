@@ -1,13 +1,11 @@
 """What a newcomer waits for: the import, the help page, the demo.
 
-Each is a whole process of its own, timed from outside. Prints and writes JSON with
-machine, versions and commit beside the figures.
+Each is a whole process of its own, timed from outside.
 
     python benchmarks/first_contact.py --out benchmarks/results/first_contact.json
 """
 
 import argparse
-import json
 import resource
 import statistics
 import subprocess
@@ -16,7 +14,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from machine import machine
+from machine import publish
 
 COMMANDS = {
     "import_closecast": [sys.executable, "-c", "import closecast"],
@@ -55,15 +53,8 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=5)
     arguments = parser.parse_args()
     demo = [sys.executable, "-m", "closecast", "demo", "--out", "run"]
-    result = {
-        "machine": machine(),
-        **{name: measured(one, arguments.runs) for name, one in COMMANDS.items()},
-        "demo": measured(demo, 3),
-    }
-    text = json.dumps(result, indent=2)
-    print(text)
-    if arguments.out:
-        arguments.out.write_text(text + "\n")
+    found = {name: measured(one, arguments.runs) for name, one in COMMANDS.items()}
+    publish(found | {"demo": measured(demo, 3)}, arguments.out)
 
 
 if __name__ == "__main__":

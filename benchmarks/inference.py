@@ -9,7 +9,6 @@ on the exported graph. Prints and writes JSON.
 """
 
 import argparse
-import json
 import os
 import subprocess
 import sys
@@ -20,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from machine import machine
+from machine import publish
 
 from closecast.engine.native import NativeEngine
 from closecast.experiments.forecaster import Forecaster
@@ -103,17 +102,13 @@ def main() -> None:
         forecaster = Forecaster(engine="native", epochs=1).fit(random_walk(2, 500))
         forecaster.save(folder / "model")
         result = {
-            "machine": machine(),
             "load_before": load,
             "closecast forecast": whole_process(
                 folder / "model", arguments.symbols, folder
             ),
             "one window": one_window(forecaster, folder),
         }
-    text = json.dumps(result, indent=2)
-    print(text)
-    if arguments.out:
-        arguments.out.write_text(text + "\n")
+    publish(result, arguments.out)
 
 
 if __name__ == "__main__":

@@ -13,7 +13,6 @@ do.
 
 import argparse
 import itertools
-import json
 import os
 import tempfile
 from collections import Counter
@@ -24,7 +23,7 @@ from time import perf_counter, process_time
 from typing import Any
 
 import torch
-from machine import machine
+from machine import publish
 from threadpoolctl import threadpool_limits
 
 from closecast.engine.fleet import Member, OptimizerConfig
@@ -235,14 +234,10 @@ def main() -> None:
     epochs = max(1, arguments.epochs // 4)
     with tempfile.TemporaryDirectory() as folder:
         result = {
-            "machine": machine(),
             "lab sweep": lab(folder, stopwatch, arguments.epochs),
             "fleet": fleet(folder, stopwatch, arguments.members, epochs),
         }
-    text = json.dumps(result, indent=2)
-    print(text)
-    if arguments.out:
-        arguments.out.write_text(text + "\n")
+    publish(result, arguments.out)
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from machine import machine
+from machine import publish
 
 from closecast.market.bars import Bars
 from closecast.testing import random_walk
@@ -113,15 +113,12 @@ def main() -> None:
         print(json.dumps(train(arguments.train)))
         return
     runs = [measured(symbols) for symbols in arguments.symbols]
-    result = {"machine": machine(), "bars": BARS, "runs": runs}
+    result = {"bars": BARS, "runs": runs}
     if len(runs) > 1:
         result["exponent_of_wall"] = exponent(runs, "epoch_wall_s")
         result["exponent_of_cpu"] = exponent(runs, "epoch_cpu_s")
         result["exponent_off"] = round(abs(result["exponent_of_cpu"] - 1), 3)
-    text = json.dumps(result, indent=2)
-    print(text)
-    if arguments.out:
-        arguments.out.write_text(text + "\n")
+    publish(result, arguments.out)
 
 
 if __name__ == "__main__":

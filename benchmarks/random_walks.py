@@ -8,12 +8,11 @@ skill", in the mean and, against the baselines that know the volatility, in the 
 """
 
 import argparse
-import json
 import time
 import warnings
 from pathlib import Path
 
-from machine import machine
+from machine import publish
 
 from closecast.errors import ClosecastWarning
 from closecast.experiments.forecaster import Forecaster
@@ -61,7 +60,6 @@ def main() -> None:
         name: sum(bool(walk[name]) for walk in walks) for name in ("mean", "density")
     }
     result = {
-        "machine": machine(),
         "settings": SETTINGS,
         "symbols": SYMBOLS,
         "bars": BARS,
@@ -73,10 +71,7 @@ def main() -> None:
         "false_alarms": [w for w in walks if not (w["mean"] and w["density"])],
         "cpu_s": round(time.process_time() - start, 1),
     }
-    text = json.dumps(result, indent=2)
-    print(text)
-    if arguments.out:
-        arguments.out.write_text(text + "\n")
+    publish(result, arguments.out)
 
 
 if __name__ == "__main__":

@@ -13,7 +13,6 @@ own. Some 25 s a round on two cores, 5 minutes for ten rounds and the sweeps.
 """
 
 import argparse
-import json
 import os
 import random
 import tempfile
@@ -27,7 +26,7 @@ from typing import Any
 
 os.environ |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": "benchmark" * 4}
 
-from machine import machine
+from machine import publish
 
 from closecast.cluster.workers import RayWorkers
 from closecast.experiments.sweep import sweep
@@ -152,7 +151,6 @@ def main() -> None:
             rounds.append({**told, "nothing lost": tree(there / "run") == alone})
             print(rounds[-1], flush=True)
     result = {
-        "machine": machine(),
         "epochs": arguments.epochs,
         "lab sweep": cost,
         "rounds": rounds,
@@ -160,10 +158,7 @@ def main() -> None:
             one["nothing lost"] and one["each result once"] for one in rounds
         ),
     }
-    text = json.dumps(result, indent=2)
-    print(text)
-    if arguments.out:
-        arguments.out.write_text(text + "\n")
+    publish(result, arguments.out)
 
 
 if __name__ == "__main__":

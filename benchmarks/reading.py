@@ -5,14 +5,13 @@ Writes results/reading.json. The bars of both ways must be the same.
     python benchmarks/reading.py
 """
 
-import json
 import sys
 import tempfile
 import time
 from pathlib import Path
 
 import numpy as np
-from machine import ROOT, machine
+from machine import ROOT, publish
 
 from closecast.market.readers import fast, read_bars
 
@@ -62,15 +61,12 @@ def main() -> None:
     if bars != same:
         raise SystemExit("Expected the same bars both ways, got others.")
     result = {
-        "machine": machine(),
         "rows": SYMBOLS * SESSIONS,
         "short_way_cpu_s": round(short, 3),
         "long_way_cpu_s": round(long, 3),
         "times_faster": round(long / short, 2),
     }
-    target = ROOT / "benchmarks" / "results" / "reading.json"
-    target.write_text(json.dumps(result, indent=2) + "\n")
-    print(json.dumps(result, indent=2))
+    publish(result, ROOT / "benchmarks" / "results" / "reading.json")
 
 
 if __name__ == "__main__":

@@ -7,11 +7,10 @@ and writes JSON with machine, versions and commit beside the figures.
 """
 
 import argparse
-import json
 from pathlib import Path
 
 import numpy as np
-from machine import machine
+from machine import publish
 
 from closecast.experiments.forecaster import Forecaster
 from closecast.market.sample import sample_bars
@@ -40,7 +39,6 @@ def main() -> None:
     ]
     own = [[r for r in b["rows"] if r["model"] == "closecast"] for b in boards]
     result = {
-        "machine": machine(),
         "seeds": len(boards),
         "verdicts": [board["verdict"] for board in boards],
         "by_horizon": [
@@ -62,10 +60,7 @@ def main() -> None:
             for rows in zip(*own, strict=True)
         ],
     }
-    text = json.dumps(result, indent=2)
-    print(text)
-    if arguments.out:
-        arguments.out.write_text(text + "\n")
+    publish(result, arguments.out)
 
 
 if __name__ == "__main__":

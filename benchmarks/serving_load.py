@@ -333,11 +333,11 @@ def main() -> None:
     parser.add_argument("--computed", type=float, default=COMPUTED)
     parser.add_argument("--out", type=Path)
     arguments = parser.parse_args()
-    from machine import machine
+    from machine import publish
 
     from closecast.serving.api.keys import KeyRing
 
-    result: dict[str, object] = {"machine": machine()}
+    result: dict[str, object] = {}
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder)
         prepare(home)
@@ -351,10 +351,7 @@ def main() -> None:
             ):
                 result[kind] = stage(kind, at, keys, rate, arguments.seconds)
                 print(kind, result[kind], file=sys.stderr, flush=True)
-    text = json.dumps(result, indent=2)
-    print(text)
-    if arguments.out:
-        arguments.out.write_text(text + "\n")
+    publish(result, arguments.out)
 
 
 if __name__ == "__main__":

@@ -244,9 +244,9 @@ def main() -> None:
     if arguments.step:
         one(arguments.step, arguments.folder, *size)
         return
-    from machine import machine
+    from machine import publish
 
-    result: dict[str, object] = {"machine": machine(), "symbols": size[0]}
+    result: dict[str, object] = {"symbols": size[0]}
     result["sessions"] = size[1]
     with tempfile.TemporaryDirectory(dir=arguments.folder) as folder:
         for name in STEPS:
@@ -262,10 +262,7 @@ def main() -> None:
                 raise SystemExit(done.stderr)
             result[name] = json.loads(done.stdout)
             print(name, done.stdout.strip(), file=sys.stderr, flush=True)
-    text = json.dumps(result, indent=2)
-    print(text)
-    if arguments.out:
-        arguments.out.write_text(text + "\n")
+    publish(result, arguments.out)
 
 
 if __name__ == "__main__":
