@@ -1,12 +1,20 @@
 """The order of an epoch's windows, also where they do not fit a pool."""
 
+import threading
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from closecast.engine import shuffle
-from closecast.engine.shuffle import POOL, STRETCH, count_batches, shuffled
+from closecast.engine.shuffle import (
+    POOL,
+    STRETCH,
+    count_batches,
+    shuffled,
+    shuffled_ahead,
+)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -109,3 +117,26 @@ def test_rows_of_a_file_need_not_be_held(tmp_path):
     mapped = np.memmap(tmp_path / "rows", np.int64, "r")
 
     assert np.array_equal(order(mapped), order(rows))
+
+
+def test_ahead_gives_the_same():
+    """The next pool is made meanwhile, and is the one that comes next."""
+    rows = np.arange(300)
+    plain, ahead = (
+        [(some.tolist(), ends.tolist()) for some, ends in made(rows, 16, 3, 2)]
+        for made in (shuffled, shuffled_ahead)
+    )
+
+    assert len(plain) > 2
+    assert ahead == plain
+
+
+def test_ahead_may_be_left_early():
+    """Nothing of it goes on after the last pool that was asked for."""
+    pools = shuffled_ahead(np.arange(300), 16, 0, 1)
+    next(pools)
+    threads = threading.active_count()
+
+    pools.close()
+
+    assert threading.active_count() < threads

@@ -2,12 +2,13 @@
 
 Up to ``POOL`` windows are permuted as a whole. More are read as stretches of
 consecutive windows in random order, and as many stretches as fill a pool are permuted
-together: memory stays that of one pool, and a mapped panel is read in runs instead of
+together: memory stays that of two pools, and a mapped panel is read in runs instead of
 single rows. Stretches start elsewhere in each epoch, so that no two windows are
 neighbours for ever.
 """
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 from jaxtyping import Int
@@ -23,6 +24,28 @@ instead of ``STRETCH / windows``. Were all windows of a stretch alike, the varia
 a batch's gradient would be ``1 + (batch_size - 1) * STRETCH / POOL`` times that of a
 full shuffle: 1.016 for 128 windows.
 """
+
+
+def shuffled_ahead(
+    rows: Int[np.ndarray, " row"], batch_size: int, seed: int, epoch: int
+) -> Iterator[tuple[Int[np.ndarray, " some"], Int[np.ndarray, " batch"]]]:
+    """Shuffle as ``shuffled`` does, the next pool while one is stepped through.
+
+    Args:
+        rows: Cutoffs of the windows; may be mapped from a file.
+        batch_size: Windows of a batch.
+        seed: Seed of the training.
+        epoch: The epoch, counted from 1.
+
+    Yields:
+        The same; a second pool lies in the memory.
+    """
+    pools = shuffled(rows, batch_size, seed, epoch)
+    with ThreadPoolExecutor(1) as thread:
+        following = thread.submit(next, pools, None)
+        while (pool := following.result()) is not None:
+            following = thread.submit(next, pools, None)
+            yield pool
 
 
 def shuffled(
