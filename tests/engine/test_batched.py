@@ -27,7 +27,7 @@ DATA = WindowData.of(BARS, SPEC)
 ROWS = cutoffs_with_targets(BARS, SPEC)
 NETWORK = NetworkConfig(horizon=3, hidden_size=8, dropout=0.0)
 CONFIG = OptimizerConfig(batch_size=32, epochs=4, learning_rate=0.01)
-ENGINE = TorchEngine(batched=True)
+ENGINE = TorchEngine("cuda" if torch.cuda.is_available() else "cpu", batched=True)
 
 
 def member(name="one", network=NETWORK, first=0, **settings):
@@ -68,7 +68,7 @@ class TestNetwork:
             name: torch.stack([m.state_dict()[name].clone() for m in modules])
             for name in names
         }
-        kept = [torch.ones(2, 16, 6, 8)] * 2 + [torch.ones(2, 16, 8)]
+        kept = [torch.ones(2, 6, 16, 8)] * 2 + [torch.ones(2, 16, 8)]
 
         for masks in (kept, None):
             found = run_members(config, weights, context, scale, state, masks)

@@ -14,8 +14,7 @@ from closecast.engine.torch import TorchEngine
 from closecast.engine.torch import engine as torch_engine
 from closecast.engine.torch.optimizers import build_optimizer
 from closecast.engine.torch.panel import ResidentPanel
-from closecast.engine.torch.single import SingleTrainee
-from closecast.errors import SettingError, TrainingError
+from closecast.errors import ClosecastWarning, SettingError, TrainingError
 from closecast.models.config import NetworkConfig, initial_weights
 from closecast.models.lstm import StackedLSTM, loss
 from closecast.testing import random_walk
@@ -371,23 +370,13 @@ class TestOnAGpu:
 
         assert engine._memory() == 12.0
 
-    def test_the_devices_chance_is_kept_and_restored(self, monkeypatch):
-        """A training that goes on draws the dropout that it would have drawn."""
-        there = torch.arange(8, dtype=torch.uint8)
-        restored = []
-        monkeypatch.setattr(torch.cuda, "get_rng_state", lambda _: there)
-        monkeypatch.setattr(
-            torch.cuda, "set_rng_state", lambda state, _: restored.append(state)
-        )
-        panel = ResidentPanel(DATA, torch.device("cpu"))
-        trainee = SingleTrainee(panel, member())
-        monkeypatch.setattr(panel, "device", SimpleNamespace(type="cuda"))
+    def test_a_gpu_without_triton_is_told(self, monkeypatch):
+        """It works, and why it is slow is said."""
+        monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+        monkeypatch.setattr(torch_engine, "has_kernels", lambda _: False)
 
-        state = trainee.state()
-        trainee.restore(state)
-
-        assert state["chance.cuda"].tolist() == list(range(8))
-        assert [one.tolist() for one in restored] == [list(range(8))]
+        with pytest.warns(ClosecastWarning, match="Expected Triton beside PyTorch"):
+            assert TorchEngine("cuda").trains_together
 
     @pytest.mark.parametrize(("libc", "told"), [("glibc", True), ("", False)])
     def test_malloc_is_told_where_there_is_glibc(self, monkeypatch, libc, told):

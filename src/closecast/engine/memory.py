@@ -14,7 +14,7 @@ COPIES_OF_WEIGHTS = 8
 STATES_OF_A_UNIT = 9
 """Numbers kept of a unit at a step: gates, cell, outputs, dropout."""
 
-MOST_MEMBERS = 256
+MOST_MEMBERS = 512
 """Members of one program, at most: more would not make a device any busier."""
 
 

@@ -17,14 +17,16 @@ from jaxtyping import Float, Float64, Int
 
 from closecast.engine.epochs import Losses, Steps
 from closecast.engine.fleet import Member
-from closecast.engine.torch.network import run_members
+from closecast.engine.torch.dropout import draw_masks
+from closecast.engine.torch.graphs import Replayed, Step
+from closecast.engine.torch.network import has_kernels, run_members
 from closecast.engine.torch.optimizers import step_members
 from closecast.engine.torch.panel import ResidentPanel
 from closecast.models.config import Weights, initial_weights, weight_shapes
 from closecast.models.lstm import loss
 
-VALIDATION_BATCH = 1024
-"""Windows of a pass without gradients, of each member."""
+VALIDATION_BATCH = {"cpu": 2**10, "cuda": 2**17}
+"""Windows of a pass without gradients on each kind of device, of all members."""
 
 
 def alike(members: Sequence[Member]) -> list[list[int]]:
@@ -62,11 +64,11 @@ class BatchedMembers:
         self.running = [name for name in shapes if ".running_" in name]
         self.shapes = {n: s for n, s in shapes.items() if n not in self.running}
         self.rows = {n: t.to(panel.device) for n, t in self._first_rows().items()}
-        self.chances = [
-            torch.Generator(panel.device).manual_seed(member.optimizer.seed)
-            for member in members
-        ]
+        seeds = [member.optimizer.seed for member in members]
+        self.seeds = torch.tensor(seeds, device=panel.device)
+        self._step = self._fresh_step()
         self._validated: dict[int, float] = {}
+        self._here: dict[str, torch.Tensor] = {}
 
     def train_epochs(self, asked: Mapping[int, Steps]) -> dict[int, Losses]:
         """Step through an epoch of some members; the others are over, and forgotten.
@@ -79,8 +81,10 @@ class BatchedMembers:
         """
         self._keep(list(asked))
         epochs = list(asked.values())
-        cutoffs = np.stack([np.concatenate(epoch.order) for epoch in epochs])
         sizes = [len(batch) for batch in epochs[0].order]
+        cutoffs = np.empty((len(epochs), sum(sizes)), np.int64)
+        for row, epoch in zip(cutoffs, epochs, strict=True):
+            np.concatenate(epoch.order, out=row)
         batches = torch.split(self.panel.rows(cutoffs), sizes, 1)
         rates = torch.tensor(np.stack([epoch.rates for epoch in epochs])).float()
         columns = torch.split(rates.to(self.panel.device), 1, 1)
@@ -101,6 +105,26 @@ class BatchedMembers:
             losses = self._validation_losses().tolist()
             self._validated = dict(zip(self.places, losses, strict=True))
         return self._validated[place]
+
+    def weights(self, place: int) -> Weights:
+        """Give a copy of a member's weights as they are now.
+
+        Args:
+            place: Its place among the members.
+
+        Returns:
+            Its weights; those of all are moved together, once after each epoch.
+        """
+        if not self._here:
+            named = self.named(self.rows["weights"])
+            self._here = {name: tensor.cpu() for name, tensor in named.items()}
+        row = self.places.index(place)
+        names = weight_shapes(self.network)
+        return {name: self._here[name][row].numpy().copy() for name in names}
+
+    def forget(self) -> None:
+        """Forget what was computed of weights that are no more."""
+        self._validated, self._here = {}, {}
 
     def named(
         self, weights: Float[torch.Tensor, "member weight"]
@@ -139,42 +163,39 @@ class BatchedMembers:
         }
 
     def _keep(self, places: list[int]) -> None:
-        self._validated = {}
+        self.forget()
         if places != self.places:
             kept = [self.places.index(place) for place in places]
             self.rows = {name: tensor[kept] for name, tensor in self.rows.items()}
-            self.chances = [self.chances[row] for row in kept]
+            self.seeds = self.seeds[kept]
             self.places = places
+            self._step = self._fresh_step()
 
-    def _step(
+    def _fresh_step(self) -> Step:
+        # a graph knows arrays by their address
+        replays = has_kernels(self.panel.device.type)
+        return Replayed(self._make_step) if replays else self._make_step
+
+    def _make_step(
         self,
         cutoffs: Int[torch.Tensor, "member window"],
         rate: Float[torch.Tensor, "member 1"],
     ) -> Float[torch.Tensor, " member"]:
         weights = self.rows["weights"].detach().requires_grad_()
-        losses = self._losses(weights, cutoffs, self._draw_masks(cutoffs.shape[1]))
+        shape = (self.panel.context_length, cutoffs.shape[1])
+        masks = draw_masks(self.network, shape, self.seeds, self.rows["steps"])
+        losses = self._losses(weights, cutoffs, masks)
         (gradient,) = torch.autograd.grad(losses.sum(), weights)
         step_members(self.optimizer.optimizer, self.rows, gradient, rate)
         return losses.detach()
-
-    def _draw_masks(self, windows: int) -> list[torch.Tensor]:
-        # each member's from its own chances, whoever is trained beside it
-        config, kept = self.network, 1 - self.network.dropout
-        layer = (windows, self.panel.context_length, config.hidden_size)
-        shapes = [layer] * (config.num_layers - 1) + [(windows, config.hidden_size)]
-        count, device = len(self.chances), self.panel.device
-        masks = [torch.empty(count, *shape, device=device) for shape in shapes]
-        for row, chance in enumerate(self.chances):
-            for mask in masks:
-                mask[row].bernoulli_(kept, generator=chance)
-        return [mask.div_(kept) for mask in masks]
 
     @torch.no_grad()
     def _validation_losses(self) -> Float64[torch.Tensor, " member"]:
         kept = [self.members[place].validation for place in self.places]
         cutoffs = self.panel.rows(np.stack(kept))
         total = torch.zeros(len(kept), dtype=torch.float64, device=self.panel.device)
-        for part in torch.split(cutoffs, VALIDATION_BATCH, 1):
+        windows = max(1, VALIDATION_BATCH[self.panel.device.type] // len(kept))
+        for part in torch.split(cutoffs, windows, 1):
             total += self._losses(self.rows["weights"], part, None) * part.shape[1]
         return total / cutoffs.shape[1]
 
@@ -217,26 +238,19 @@ class BatchedTrainee:
 
     def weights(self) -> Weights:
         """Give a copy of the weights as they are now."""
-        named = self.together.named(self.together.rows["weights"])
-        row = self._row
-        return {
-            name: named[name][row].cpu().numpy().copy()
-            for name in weight_shapes(self.together.network)
-        }
+        return self.together.weights(self.place)
 
     def state(self) -> dict[str, np.ndarray]:
         """Give a copy of all that it needs to go on from here."""
         rows, row = self.together.rows, self._row
-        chance = self.together.chances[row].get_state()
-        tensors = {name: tensor[row].cpu() for name, tensor in rows.items()}
-        return {n: t.numpy().copy() for n, t in {**tensors, "chance": chance}.items()}
+        return {name: t[row].cpu().numpy().copy() for name, t in rows.items()}
 
     def restore(self, state: Mapping[str, np.ndarray]) -> None:
         """Go on from where ``state`` was taken."""
         rows, row = self.together.rows, self._row
         for name, tensor in rows.items():
             tensor[row] = torch.tensor(state[name])
-        self.together.chances[row].set_state(torch.tensor(state["chance"]))
+        self.together.forget()
 
     @property
     def _row(self) -> int:

@@ -8,9 +8,11 @@ members of equal shape are one program.
 
 import ctypes
 import platform
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
+from typing import Any
 
 import numpy as np
 import torch
@@ -34,9 +36,15 @@ from closecast.engine.fleet import (
 from closecast.engine.memory import count_that_fit, require_memory
 from closecast.engine.shuffle import POOL
 from closecast.engine.torch.batched import BatchedMembers, BatchedTrainee, alike
+from closecast.engine.torch.network import has_kernels
 from closecast.engine.torch.panel import ResidentPanel
-from closecast.engine.torch.single import SingleTrainee, load_network, run_network
-from closecast.errors import SettingError, TrainingError
+from closecast.engine.torch.single import (
+    SingleTrainee,
+    forward,
+    load_network,
+    run_network,
+)
+from closecast.errors import ClosecastWarning, SettingError, TrainingError
 from closecast.models.config import NetworkConfig, Weights
 from closecast.windows.scaling import WindowData
 
@@ -47,7 +55,7 @@ class TorchEngine:
     name = "torch"
 
     def __init__(
-        self, device: str = "cpu", threads: int = 1, *, batched: bool | None = None
+        self, device: str = "cpu", threads: int = 1, *, batched: bool = False
     ) -> None:
         """Choose where to run.
 
@@ -55,17 +63,25 @@ class TorchEngine:
             device: ``"cpu"``, ``"cuda"`` or ``"cuda:1"`` and so on.
             threads: CPU threads. Networks of this size gain little from more, and
                 lose much when other processes want the same cores.
-            batched: Whether members of equal shape are trained as one program; by
-                default on a GPU only. A member then equals itself in another fleet up
-                to the rounding of the device's products. One with more windows than
-                are shuffled as a whole is trained by itself either way.
+            batched: Whether members of equal shape are trained as one program on a CPU
+                too; on a GPU they always are. A member then equals itself in another
+                fleet up to the rounding of the device's products. One with more windows
+                than are shuffled as a whole is a program by itself.
 
         Raises:
             SettingError: The device is not there.
         """
         self.device = _device(device)
         self.threads = threads
-        self.batched = self.device.type == "cuda" if batched is None else batched
+        self.batched = batched or self.device.type == "cuda"
+        if self.device.type == "cuda" and not has_kernels("cuda"):
+            warnings.warn(
+                "Expected Triton beside PyTorch on a GPU, found none: the GPU is told "
+                "every instruction by itself, which is many times slower. Use the CUDA "
+                "build of PyTorch for Linux, which brings it.",
+                ClosecastWarning,
+                stacklevel=2,
+            )
 
     @property
     def trains_together(self) -> bool:
@@ -114,13 +130,14 @@ class TorchEngine:
         require_fit(data, network)
         with _settled_torch(self.threads, self.device):
             panel = ResidentPanel(data, self.device)
-            module = load_network(network, weights, self.device)
+            module = forward(load_network(network, weights, self.device), panel)
 
         def run(
             cutoffs: Int[np.ndarray, " window"],
         ) -> Float32[np.ndarray, "window horizon param"]:
             with _settled_torch(self.threads, self.device):
-                return np.asarray(run_network(module, panel, cutoffs).cpu().numpy())
+                raw = run_network(module, network, panel, cutoffs)
+                return np.asarray(raw.cpu().numpy())
 
         return run
 
@@ -134,9 +151,7 @@ class TorchEngine:
         return [
             places[start : start + fit]
             for places in alike(members)
-            for fit in [
-                count_that_fit(panel.context_length, members[places[0]], memory)
-            ]
+            for fit in [_fit(panel.context_length, members[places[0]], memory)]
             for start in range(0, len(places), fit)
         ]
 
@@ -147,7 +162,7 @@ class TorchEngine:
         reports: Sequence[Report],
         checkpoints: Checkpoints | None,
     ) -> list[TrainedMember | TrainingError]:
-        if not self.batched or len(members[0].train) > POOL:
+        if not self.batched:
             return [
                 train_member(SingleTrainee(panel, member), member, report, checkpoints)
                 for member, report in zip(members, reports, strict=True)
@@ -163,6 +178,13 @@ class TorchEngine:
         if self.device.type != "cuda":
             return None
         return float(torch.cuda.get_device_properties(self.device).total_memory)
+
+
+def _fit(context_length: int, member: Member, memory: float | None) -> int:
+    # members whose windows are shuffled by blocks do not step in step
+    if len(member.train) > POOL:
+        return 1
+    return count_that_fit(context_length, member, memory)
 
 
 def _device(name: str) -> torch.device:
@@ -181,14 +203,17 @@ def _device(name: str) -> torch.device:
 def _settled_torch(threads: int, device: torch.device) -> Iterator[None]:
     """Set threads and seeds for a while, and leave torch as it was found."""
     _tune_malloc()
-    before = torch.get_num_threads()
+    products: Any = torch.backends.cudnn.rnn
+    before = torch.get_num_threads(), products.fp32_precision
     devices = [device] if device.type == "cuda" else []
     torch.set_num_threads(threads)
+    products.fp32_precision = "ieee"  # torch's own choice keeps ten bits
     try:
         with torch.random.fork_rng(devices=devices):
             yield
     finally:
-        torch.set_num_threads(before)
+        torch.set_num_threads(before[0])
+        products.fp32_precision = before[1]
 
 
 @cache

@@ -5,6 +5,8 @@ all of them.
 """
 
 from collections.abc import Mapping, Sequence
+from functools import cache
+from importlib.util import find_spec
 
 import torch
 from jaxtyping import Float
@@ -19,6 +21,19 @@ Masks = Sequence[Float[torch.Tensor, "member window ... unit"]]
 """What dropout multiplies: outputs of each layer, at last the summary of a window."""
 
 _NORM_EPS, _NORM_MOMENTUM = 1e-5, 0.1  # as in torch.nn.BatchNorm1d
+
+
+@cache
+def has_kernels(device: str) -> bool:
+    """Tell whether ``closecast.engine.torch.kernels`` can run.
+
+    Args:
+        device: The kind of device.
+
+    Returns:
+        True on a GPU beside Triton, which PyTorch's CUDA build for Linux brings.
+    """
+    return device == "cuda" and find_spec("triton") is not None
 
 
 def run_members(
@@ -37,22 +52,23 @@ def run_members(
         context: Log ratios to the last bar, as ``StackedLSTM`` takes them.
         scale: Volatility of one session known at the cutoff.
         state: Further features known at the cutoff; may have none.
-        masks: Draws of dropout, for a step of training; None runs without dropout and
-            with the running statistics.
+        masks: Draws of dropout, for a step of training; none where nothing is dropped.
+            None runs without dropout and with the running statistics.
 
     Returns:
         Outputs in units of the window; see ``closecast.models.heads``.
     """
     prices = context[..., :VOLUME] / scale[..., None, None]
-    outputs = torch.cat([prices, context[..., VOLUME:]], dim=-1)  # (K, N, T, F)
+    inputs = torch.cat([prices, context[..., VOLUME:]], dim=-1)  # (K, N, T, F)
+    outputs = inputs.transpose(1, 2).contiguous()  # a bar of all windows is one piece
     for layer in range(config.num_layers):
-        if layer and masks is not None:
+        if layer and masks:
             outputs = outputs * masks[layer - 1]
         outputs = _run_layer(weights, layer, outputs)
-    summary = outputs[:, :, -1]
+    summary = outputs[:, -1]
     if config.batch_norm:
         summary = _normalise(weights, summary, training=masks is not None)
-    if masks is not None:
+    if masks:
         summary = summary * masks[-1]
     features = torch.cat([summary, state], dim=-1)  # (K, N, D + S)
     hidden = torch.relu(_linear(weights, "hidden", features))
@@ -63,25 +79,29 @@ def run_members(
 def _run_layer(
     weights: BatchedWeights,
     layer: int,
-    inputs: Float[torch.Tensor, "member window context feature"],
-) -> Float[torch.Tensor, "member window context unit"]:
+    inputs: Float[torch.Tensor, "member context window feature"],
+) -> Float[torch.Tensor, "member context window unit"]:
     names = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
     input_weight, hidden_weight, *bias = (
         weights[f"lstm.{name}_l{layer}"] for name in names
     )
-    members, windows, steps, _ = inputs.shape
+    if has_kernels(inputs.device.type):
+        from closecast.engine.torch.kernels import run_layer
+
+        return run_layer(inputs, input_weight, hidden_weight, bias[0] + bias[1])
+    members, steps, windows, _ = inputs.shape
     flat = inputs.flatten(1, 2) @ input_weight.mT + (bias[0] + bias[1])[:, None]
-    from_inputs = flat.view(members, windows, steps, -1)  # (K, N, T, 4 D)
+    from_inputs = flat.view(members, steps, windows, -1)  # (K, T, N, 4 D)
     hidden = from_inputs.new_zeros(members, windows, hidden_weight.shape[-1])
     cell = torch.zeros_like(hidden)
     outputs = []
     for step in range(steps):
-        gates = torch.baddbmm(from_inputs[:, :, step], hidden, hidden_weight.mT)
+        gates = torch.baddbmm(from_inputs[:, step], hidden, hidden_weight.mT)
         enter, forget, new, leave = gates.chunk(4, dim=-1)
         cell = forget.sigmoid() * cell + enter.sigmoid() * new.tanh()
         hidden = leave.sigmoid() * cell.tanh()
         outputs.append(hidden)
-    return torch.stack(outputs, dim=2)
+    return torch.stack(outputs, dim=1)
 
 
 def _normalise(

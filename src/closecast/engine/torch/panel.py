@@ -34,7 +34,8 @@ class ResidentPanel:
         Returns:
             The same rows.
         """
-        return torch.tensor(cutoffs.copy(), dtype=torch.int64, device=self.device)
+        rows = np.ascontiguousarray(cutoffs, np.int64)  # reversed ones are not taken
+        return torch.tensor(rows, device=self.device)
 
     def inputs(
         self, rows: Int[torch.Tensor, " window"]

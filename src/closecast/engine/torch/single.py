@@ -1,6 +1,6 @@
 """One network under training or in use, as PyTorch's own modules make it."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import torch
@@ -9,18 +9,25 @@ from torch import nn
 
 from closecast.engine.epochs import Losses, Steps
 from closecast.engine.fleet import Member
+from closecast.engine.torch.graphs import Replayed
+from closecast.engine.torch.network import has_kernels, run_members
 from closecast.engine.torch.optimizers import build_optimizer
 from closecast.engine.torch.panel import ResidentPanel
 from closecast.models.config import NetworkConfig, Weights, initial_weights
 from closecast.models.lstm import StackedLSTM, loss
 
-INFERENCE_BATCH = 256
-"""Windows of a pass without gradients. A shorter pass is filled up to it, so that a
-window gives the same bits alone and among others."""
+INFERENCE_BATCH = {"cpu": 2**8, "cuda": 2**13}
+"""Windows of a pass without gradients on each kind of device. A shorter pass is filled
+up to it, so that a window gives the same bits alone and among others."""
+
+Forward = Callable[
+    [Int[torch.Tensor, " window"]], Float[torch.Tensor, "window horizon param"]
+]
+"""A network that is ready to be run over the windows of a panel."""
 
 
 class SingleTrainee:
-    """A network under training on a device."""
+    """A network under training on a CPU."""
 
     def __init__(self, panel: ResidentPanel, member: Member) -> None:
         config = member.optimizer
@@ -58,9 +65,10 @@ class SingleTrainee:
 
     def validation_loss(self) -> float:
         """Give the mean loss over the validation windows."""
-        raw = run_network(self.network, self.panel, self.member.validation)
-        z = self.panel.targets(self.panel.rows(self.member.validation))
-        member = self.member
+        member, panel = self.member, self.panel
+        run = forward(self.network, panel)
+        raw = run_network(run, member.network, panel, member.validation)
+        z = panel.targets(panel.rows(member.validation))
         return float(_loss_of(member, raw, z))
 
     def weights(self) -> Weights:
@@ -79,7 +87,7 @@ class SingleTrainee:
             tensors |= {
                 f"moment.{place}.{n}": t for n, t in moments.items() if t is not None
             }
-        tensors |= {f"chance.{n}": t for n, t in self._chances().items()}
+        tensors["chance.cpu"] = torch.get_rng_state()
         return {n: t.detach().cpu().numpy().copy() for n, t in tensors.items()}
 
     def restore(self, state: Mapping[str, np.ndarray]) -> None:
@@ -97,14 +105,6 @@ class SingleTrainee:
         groups = self.optimizer.state_dict()["param_groups"]
         self.optimizer.load_state_dict({"state": moments, "param_groups": groups})
         torch.set_rng_state(tensors["chance.cpu"])
-        if "chance.cuda" in tensors:
-            torch.cuda.set_rng_state(tensors["chance.cuda"], self.panel.device)
-
-    def _chances(self) -> dict[str, torch.Tensor]:
-        if self.panel.device.type != "cuda":
-            return {"cpu": torch.get_rng_state()}
-        there = torch.cuda.get_rng_state(self.panel.device)
-        return {"cpu": torch.get_rng_state(), "cuda": there}
 
 
 def _loss(
@@ -113,9 +113,8 @@ def _loss(
     member: Member,
     rows: Int[torch.Tensor, " window"],
 ) -> Float[torch.Tensor, ""]:
-    config, device = member.optimizer, panel.device.type
-    draft = config.precision == "bfloat16"
-    with torch.autocast(device, torch.bfloat16, enabled=draft):
+    draft = member.optimizer.precision == "bfloat16"
+    with torch.autocast("cpu", torch.bfloat16, enabled=draft):
         raw = network(*panel.inputs(rows))
     return _loss_of(member, raw.float(), panel.targets(rows))
 
@@ -129,27 +128,52 @@ def _loss_of(
     return loss(member.network.head, raw, z, config.loss, centred=config.centred)
 
 
-@torch.no_grad()
-def run_network(
-    network: StackedLSTM, panel: ResidentPanel, cutoffs: Int[np.ndarray, " window"]
-) -> Float[torch.Tensor, "window horizon param"]:
-    """Run a network without dropout and with its running statistics.
+def forward(network: StackedLSTM, panel: ResidentPanel) -> Forward:
+    """Make a network ready to be run without dropout, with its running statistics.
 
     Args:
         network: The network, on the panel's device.
+        panel: Prices.
+
+    Returns:
+        What gives the outputs of windows by the rows of their last known bars.
+    """
+    network.eval()
+    if not has_kernels(panel.device.type):
+        return lambda rows: network(*panel.inputs(rows))
+    weights = {name: tensor[None] for name, tensor in network.state_dict().items()}
+
+    def run(rows: Int[torch.Tensor, " window"]) -> torch.Tensor:
+        context, scale, state = (one[None] for one in panel.inputs(rows))
+        return run_members(network.config, weights, context, scale, state)[0]
+
+    return Replayed(run)
+
+
+@torch.no_grad()
+def run_network(
+    forward: Forward,
+    config: NetworkConfig,
+    panel: ResidentPanel,
+    cutoffs: Int[np.ndarray, " window"],
+) -> Float[torch.Tensor, "window horizon param"]:
+    """Run a network over any number of windows.
+
+    Args:
+        forward: The network; see ``forward``.
+        config: Its shape.
         panel: Prices.
         cutoffs: Rows of the last known bars.
 
     Returns:
         Outputs in units of the window; a window's do not depend on the others.
     """
-    network.eval()
-    config = network.config
     raw = [torch.empty(0, config.horizon, config.params_per_step, device=panel.device)]
-    for start in range(0, len(cutoffs), INFERENCE_BATCH):
-        chunk = cutoffs[start : start + INFERENCE_BATCH]
-        full = np.resize(chunk, INFERENCE_BATCH)
-        raw.append(network(*panel.inputs(panel.rows(full)))[: len(chunk)])
+    windows = INFERENCE_BATCH[panel.device.type]
+    for start in range(0, len(cutoffs), windows):
+        chunk = cutoffs[start : start + windows]
+        full = np.pad(chunk, (0, windows - len(chunk)), mode="edge")
+        raw.append(forward(panel.rows(full))[: len(chunk)])
     return torch.cat(raw)
 
 
