@@ -79,7 +79,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--python", nargs="+", default=[sys.executable])
     parser.add_argument("--without-compiler", action="store_true")
-    parser.add_argument("--out", type=Path)
+    parser.add_argument("--out", type=lambda given: Path(given).absolute())
     arguments = parser.parse_args()
     sys.path.insert(0, str(ROOT / "benchmarks"))
     from machine import publish

@@ -220,7 +220,8 @@ def determinism(r: dict[str, Any]) -> str:
 def wheels(r: dict[str, Any]) -> str:
     """Say what came of installed wheels."""
     return "; ".join(
-        f"Python {one['python']}: the demo runs by the {one['engine']} engine, wheel "
+        f"Python {one['python']}: the demo runs by the {one['engine']} engine"
+        f"{' and says so once' * (one['told_that_it_is_not_built'] == 1)}, wheel "
         f"{one['wheel_kb']:,} kB, environment {one['environment_mb']:,} MB"
         for one in r["tried"]
     )
