@@ -83,6 +83,28 @@ def test_the_verdict_is_that_of_the_whole(world, beside):
     assert not scored.suspicious
 
 
+def test_a_single_part_is_the_whole(make_world):
+    """Of more steps than there are models."""
+    world = make_world(symbols=2, sessions=70, horizon=8)
+    forecasts = {
+        "lstm": world.forecast(0.001),
+        **{
+            name: world.forecast(0.0, spread=spread)
+            for name, spread in (
+                *(("zero", 1.0), ("drift", 1.0), ("ewma_t", 1.2)),
+                *(("har_t", 1.1), ("garch_t", 1.3)),
+            )
+        },
+    }
+    expected = score_rows(forecasts, world.truth, world.scale)
+    scored = score_parts([part_of(forecasts, world, np.arange(len(world.truth)))])
+
+    assert [(one.model, one.horizon, one.crps) for one in scored.rows] == [
+        (one.model, one.horizon, pytest.approx(one.crps)) for one in expected
+    ]
+    assert {one.direction_excess for one in scored.rows} == {None}
+
+
 def test_too_good_a_figure_is_suspicious(world, beside):
     """A forecast that knows its answer raises the alarm of R2."""
     known = world.forecast(0.0)
