@@ -7,7 +7,7 @@
 # make locked install what the tests need from ci.lock, by hash, before make test
 # make lock   pin and hash all of that anew, after a change of pyproject.toml
 # make fuzz   feed every reader with two fuzzers, MINUTES each (30): eleven hours
-# make mutants   change windows and evaluation a little, often: who notices? hours
+# make mutants   change windows and evaluation a little, often: who notices? an hour
 # make trust  try everything that could break it, and write docs/trust.md: eight hours
 # make vendors   install the libraries of price vendors, each set apart, for the tests
 #
@@ -116,7 +116,8 @@ fuzz: $(VENV)/.installed-test
 	$(BIN)/python scripts/fuzz.py --minutes $(MINUTES) --out $(RESULTS)/fuzz.json
 
 mutants: $(VENV)/.installed-test
-	$(BIN)/python scripts/mutate.py windows evaluation --out $(RESULTS)/mutants.json
+	$(BIN)/python scripts/mutate.py windows evaluation --known build/mutants.json \
+		--out $(RESULTS)/mutants.json
 
 vendors: .venv-vendors/.installed .venv-krx/.installed
 

@@ -8,27 +8,31 @@ types are not checked at run time here: a test has to notice. One that no test n
 survives and is named.
 
     python scripts/mutate.py windows evaluation --out benchmarks/results/mutants.json
+    python scripts/mutate.py windows evaluation --known build/mutants.json
     python scripts/mutate.py windows --sample 100 --seed 1     # so many, drawn
     python scripts/mutate.py windows --module scaling          # one module
 
 The test that noticed a mutant runs first on the next one, pytest loads no plugin, and
 hypothesis draws the same examples each time and shrinks none: less than a second a
-mutant on one core, and the same answer in any order. ``docs/mutants.md`` argues the
-survivors.
+mutant on one core, and the same answer in any order. What ``--known`` holds of a module
+is not asked again while the module, its tests and every file of closecast that they
+load are the same to the byte. ``docs/mutants.md`` argues the survivors.
 """
 
 import argparse
 import ast
+import gc
+import hashlib
 import importlib.abc
 import importlib.util
+import json
 import os
 import random
 import signal
 import sys
 import time
-from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -38,7 +42,7 @@ os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
 
 ROOT = Path(__file__).parent.parent
 SOURCE = ROOT / "src" / "closecast"
-LIMIT_S = 300
+LIMIT_S = 120
 """A mutant whose tests take longer runs in circles: it is noticed."""
 
 ALSO = {
@@ -215,7 +219,7 @@ class KeenFirst:
     def pytest_runtest_logreport(self, report: Any) -> None:
         """Tell which test noticed."""
         if report.failed:
-            os.write(self.told, report.nodeid.encode())
+            os.write(self.told, f"{report.nodeid}\n".encode())
 
 
 def run_tests(mutant: Mutant | None, tests: list[str], keen: list[str]) -> int:
@@ -224,17 +228,17 @@ def run_tests(mutant: Mutant | None, tests: list[str], keen: list[str]) -> int:
     Args:
         mutant: What is changed; none, to see whether the tests pass without.
         tests: Files of tests.
-        keen: Tests that go first; the one that notices is put in front.
+        keen: Tests that go first; the one that notices is put in front. Where nothing
+            is changed, it takes the files of closecast that were loaded.
     """
     hear, tell = os.pipe()
     child = os.fork()
     if child:
         os.close(tell)
         with os.fdopen(hear) as heard:
-            name = heard.read()
+            told = heard.read().split("\n")[:-1]
         _, status = os.waitpid(child, 0)
-        if name:
-            keen[:] = [name, *(one for one in keen if one != name)]
+        keen[:] = [*told, *(one for one in keen if one not in told)]
         return os.waitstatus_to_exitcode(status)
     signal.alarm(LIMIT_S)
     quiet = os.open(os.devnull, os.O_WRONLY)
@@ -248,42 +252,125 @@ def run_tests(mutant: Mutant | None, tests: list[str], keen: list[str]) -> int:
                         "ignore::pytest.PytestAssertRewriteWarning", "-o",
                         "addopts=--import-mode=importlib", *tests],
                        plugins=[KeenFirst(keen, tell)])  # fmt: skip
+    if mutant is None:
+        loaded = {str(getattr(one, "__file__", None)) for one in sys.modules.values()}
+        own = sorted(one for one in loaded if one.startswith(str(SOURCE)))
+        os.write(tell, "".join(f"{one}\n" for one in own).encode())
     os._exit(int(code))
 
 
-def judged(mutants: list[Mutant]) -> Iterator[tuple[Mutant, str]]:
-    """Say of each mutant whether a test noticed it."""
-    sound: dict[str, bool] = {}
-    keen: dict[str, list[str]] = {}
+@dataclass(frozen=True, kw_only=True)
+class Found:
+    """What was found of the mutants of a module.
+
+    Attributes:
+        tried: Mutants that its tests ran on.
+        noticed: How many they noticed.
+        survived: The others, in words.
+        not_judged: Mutants of a module without tests, or whose tests fail anyway.
+        seconds: What it took.
+        files: Files that it was found of: tests, and what they load.
+        sha256: Of all of them.
+    """
+
+    tried: int
+    noticed: int
+    survived: list[str]
+    not_judged: list[str]
+    seconds: float
+    files: list[str]
+    sha256: str
+
+
+def ask(module: str, mutants: list[Mutant]) -> Found:
+    """Run the tests of a module on some mutants of it."""
+    began, tests = time.monotonic(), tests_of(module)
+    loaded: list[str] = []
+    keen: list[str] = []
+    survived: list[str] = []
+    not_judged: list[str] = []
+    sound = bool(tests) and run_tests(None, tests, loaded) == 0
     for mutant in mutants:
-        name, tests = mutant.module, tests_of(mutant.module)
-        if name not in sound:
-            keen[name] = []
-            sound[name] = not tests or run_tests(None, tests, keen[name]) == 0
-        if not tests:
-            yield mutant, "no test of its own"
-        elif not sound[name]:
-            yield mutant, "not judged: its tests fail without it"
-        else:
-            ended = run_tests(mutant, tests, keen[name])
-            yield mutant, "survived" if ended == 0 else "noticed"
+        told = f"{mutant.module}:{mutant.line}: {mutant.now}: {mutant.was}"
+        if not sound:
+            not_judged.append(told)
+        elif run_tests(mutant, tests, keen) == 0:
+            survived.append(told)
+            print(told, file=sys.stderr, flush=True)
+    room = Path(module).parent
+    fixtures = [ROOT / "tests" / one / "conftest.py" for one in (".", room)]
+    files = [*loaded, *tests, __file__, *map(str, filter(Path.exists, fixtures))]
+    relative = sorted(str(Path(one).relative_to(ROOT)) for one in files)
+    return Found(
+        tried=len(mutants),
+        noticed=len(mutants) - len(survived) - len(not_judged),
+        survived=survived,
+        not_judged=not_judged,
+        seconds=round(time.monotonic() - began, 1),
+        files=relative,
+        sha256=hash_of(relative),
+    )
+
+
+def hash_of(files: list[str]) -> str:
+    """Hash the content of some files of the repository."""
+    every = hashlib.sha256()
+    for name in files:
+        path = ROOT / name
+        every.update(path.read_bytes() if path.exists() else b"gone")
+    return every.hexdigest()
 
 
 def load_heavy() -> None:
     """Load what every test needs, once, before any process is forked."""
+    import arch.bootstrap
     import hypothesis
     import pandas
     import pyarrow
     import pytest
     import scipy.stats
+    import scoringrules
+    import statsmodels.tsa.stattools
+    import torch
 
-    assert all((pandas, pyarrow, pytest, scipy.stats))  # noqa: S101
+    heavy = (arch.bootstrap, pandas, pyarrow, pytest, scipy.stats, scoringrules, torch)
+    assert all((*heavy, statsmodels.tsa.stattools))  # noqa: S101
     # tests inherit this: the same examples for every mutant, and none made smaller
     phases = [one for one in hypothesis.Phase if one.name not in ("shrink", "explain")]
     hypothesis.settings.register_profile(
         "mutants", derandomize=True, database=None, deadline=None, phases=phases
     )
     hypothesis.settings.load_profile("mutants")
+    gc.collect()
+    gc.freeze()  # no process looks through all that again
+
+
+def drawn_by_module(
+    modules: list[str], sample: int | None, seed: int
+) -> tuple[int, dict[str, list[Mutant]]]:
+    """Make the mutants of some modules, and draw so many; count all of them."""
+    every = [mutant for module in modules for mutant in mutants_of(module)]
+    dice = random.Random(seed)  # noqa: S311  no secret
+    drawn = dice.sample(every, min(sample or len(every), len(every)))
+    drawn.sort(key=lambda one: (one.module, one.line))
+    return len(every), {
+        module: [one for one in drawn if one.module == module] for module in modules
+    }
+
+
+def found_of(
+    drawn: dict[str, list[Mutant]], known_at: Path | None
+) -> Iterator[tuple[str, Found]]:
+    """Find out of each module, unless it is known; keep what is found."""
+    known = json.loads(known_at.read_text()) if known_at and known_at.exists() else {}
+    for module, mutants in drawn.items():
+        before = known.get(module)
+        if before is None or before["sha256"] != hash_of(before["files"]):
+            known[module] = asdict(ask(module, mutants))
+            if known_at:
+                known_at.parent.mkdir(exist_ok=True)
+                known_at.write_text(json.dumps(known, indent=1))
+        yield module, Found(**known[module])
 
 
 def main() -> None:
@@ -293,8 +380,11 @@ def main() -> None:
     parser.add_argument("--module", nargs="+", help="these of the rooms alone")
     parser.add_argument("--sample", type=int, help="so many, drawn; all by default")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--known", type=Path, help="what was found before, and is kept")
     parser.add_argument("--out", type=Path)
     arguments = parser.parse_args()
+    if arguments.sample and arguments.known:
+        parser.error("Expected --known without --sample, got both. Leave one out.")
     os.chdir(ROOT)
     sys.path[:0] = [str(ROOT / "benchmarks"), str(ROOT / "src")]
     from machine import publish
@@ -305,32 +395,26 @@ def main() -> None:
         for path in sorted((SOURCE / room).glob("*.py"))
         if path.stem != "__init__" and path.stem in (arguments.module or [path.stem])
     ]
-    every = [mutant for module in modules for mutant in mutants_of(module)]
-    dice = random.Random(arguments.seed)  # noqa: S311  no secret
-    drawn = dice.sample(every, min(arguments.sample or len(every), len(every)))
-    drawn.sort(key=lambda one: (one.module, one.line))
+    count, drawn = drawn_by_module(modules, arguments.sample, arguments.seed)
     load_heavy()
-    counts: Counter[str] = Counter()
-    survivors, began = [], time.monotonic()
-    for mutant, ended in judged(drawn):
-        counts[ended] += 1
-        if ended != "noticed":
-            survivors.append(
-                f"{mutant.module}:{mutant.line}: {mutant.now}: {mutant.was}"
-            )
-            print(ended, survivors[-1], file=sys.stderr, flush=True)
-    found = {
-        "rooms": arguments.rooms,
-        "mutants": len(every),
-        "tried": len(drawn),
-        "seed": arguments.seed,
-        "noticed": counts["noticed"],
-        "survived": counts["survived"],
-        "not judged": sum(counts.values()) - counts["noticed"] - counts["survived"],
-        "seconds a mutant": round((time.monotonic() - began) / max(1, len(drawn)), 1),
-        "survivors": survivors,
-    }
-    publish(found, arguments.out)
+    found = dict(found_of(drawn, arguments.known))
+    tried = sum(one.tried for one in found.values())
+    seconds = sum(one.seconds for one in found.values())
+    publish(
+        {
+            "rooms": arguments.rooms,
+            "mutants": count,
+            "tried": tried,
+            "seed": arguments.seed,
+            "noticed": sum(one.noticed for one in found.values()),
+            "survived": sum(len(one.survived) for one in found.values()),
+            "not judged": sum(len(one.not_judged) for one in found.values()),
+            "seconds a mutant": round(seconds / max(1, tried), 1),
+            "survivors": [line for one in found.values() for line in one.survived],
+            "unjudged": [line for one in found.values() for line in one.not_judged],
+        },
+        arguments.out,
+    )
 
 
 if __name__ == "__main__":
