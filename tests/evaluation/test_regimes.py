@@ -128,3 +128,29 @@ def test_two_volatilities_are_two_regimes():
 
     assert [one.volatility for one in found.regimes] == ["low", "middle"]
     assert found.p_value is not None
+
+
+def test_thirds_that_move_as_one_have_no_joint_test():
+    """A calm and a stormy symbol with the same difference on every date."""
+    loss, _ = _world(8)
+    other = loss + np.random.default_rng(9).normal(0, 0.1, COUNT)
+    found = by_volatility(
+        np.tile(loss, 2), np.tile(other, 2), np.tile(DATES, 2),
+        np.repeat([0.01, 0.03], COUNT), horizon=1, baseline="b",
+    )  # fmt: skip
+
+    assert found.p_value is None
+    assert len({one.p_value for one in found.regimes}) == 1
+    assert found.regimes[0].p_value is not None
+
+
+def test_a_small_statistic_has_a_large_p_value():
+    """Differences that all but vanish over time."""
+    loss, scale = _world(10)
+    order = np.argsort(np.argsort(scale)) // 200
+    around = np.random.default_rng(11).normal(0, 0.1, COUNT)
+    for third in range(3):
+        around[order == third] -= around[order == third].mean()
+    found = by_volatility(loss + around, loss, DATES, scale, horizon=1, baseline="b")
+
+    assert found.p_value > 0.999

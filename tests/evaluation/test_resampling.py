@@ -92,6 +92,25 @@ class TestBlockLength:
         found = block_length(series, horizon)
         assert found == np.ceil(min(longest, 0.25 * dates))
 
+    def test_the_first_of_very_many_counts_like_the_last(self):
+        """Both ends are among those that are asked."""
+        random = np.random.default_rng(6)
+        noise = random.standard_normal((400, 2 * MOST_SERIES))
+        memory = _autoregression(random, 400, 0.95)[:, None]
+        longest = optimal_lengths(memory)[0]
+
+        for series in (np.hstack([memory, noise]), np.hstack([noise, memory])):
+            assert block_length(series, 1) == np.ceil(longest)
+
+    @pytest.mark.parametrize("shift", [1e3, -1e3])
+    @pytest.mark.parametrize("factor", [1e-9, 1e9])
+    def test_neither_level_nor_unit_matters(self, shift, factor):
+        """Only how the series moves."""
+        series = _autoregression(np.random.default_rng(7), 300, 0.8)[:, None]
+
+        moved = factor * (series + shift)
+        assert block_length(moved, 1) == block_length(series, 1) > 4
+
     @pytest.mark.parametrize("dates", [1, 2, 3])
     def test_of_hardly_any_dates_a_block_is_one(self, dates):
         """A quarter of three dates is less than one."""
@@ -225,6 +244,8 @@ def test_a_draw_is_that_of_arch(block):
 
     np.testing.assert_allclose(resample(sums, block), expected)
     assert (drawn_counts(90, block).sum(axis=1) == 90).all()
+    with pytest.raises(ValueError, match="read-only"):  # kept for the next who asks
+        drawn_counts(90, block)[0, 0] = 1.0
 
 
 def test_a_figure_that_is_not_finite_has_no_interval():
