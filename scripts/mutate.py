@@ -206,10 +206,12 @@ class KeenFirst:
     Attributes:
         keen: Their names, the last to notice first.
         told: Where the name of one that fails is written.
+        took: Seconds and name of each test.
     """
 
     def __init__(self, keen: list[str], told: int) -> None:
         self.keen, self.told = keen, told
+        self.took: list[tuple[float, str]] = []
 
     def pytest_collection_modifyitems(self, items: list[Any]) -> None:
         """Put them in front, all others after them as they were."""
@@ -220,6 +222,8 @@ class KeenFirst:
         """Tell which test noticed."""
         if report.failed:
             os.write(self.told, f"{report.nodeid}\n".encode())
+        elif report.when == "call":
+            self.took.append((report.duration, report.nodeid))
 
 
 def run_tests(mutant: Mutant | None, tests: list[str], keen: list[str]) -> int:
@@ -229,7 +233,8 @@ def run_tests(mutant: Mutant | None, tests: list[str], keen: list[str]) -> int:
         mutant: What is changed; none, to see whether the tests pass without.
         tests: Files of tests.
         keen: Tests that go first; the one that notices is put in front. Where nothing
-            is changed, it takes the files of closecast that were loaded.
+            is changed, it takes every test, the quickest first, and after them the
+            files of closecast that were loaded.
     """
     hear, tell = os.pipe()
     child = os.fork()
@@ -248,14 +253,16 @@ def run_tests(mutant: Mutant | None, tests: list[str], keen: list[str]) -> int:
 
     if mutant is not None:
         sys.meta_path.insert(0, Changed(mutant))
+    plugin = KeenFirst(keen, tell)
     code = pytest.main(["-x", "-q", "-p", "no:cacheprovider", "-m", "not gpu", "-W",
                         "ignore::pytest.PytestAssertRewriteWarning", "-o",
                         "addopts=--import-mode=importlib", *tests],
-                       plugins=[KeenFirst(keen, tell)])  # fmt: skip
+                       plugins=[plugin])  # fmt: skip
     if mutant is None:
         loaded = {str(getattr(one, "__file__", None)) for one in sys.modules.values()}
         own = sorted(one for one in loaded if one.startswith(str(SOURCE)))
-        os.write(tell, "".join(f"{one}\n" for one in own).encode())
+        quick = [name for _, name in sorted(plugin.took)]
+        os.write(tell, "".join(f"{one}\n" for one in (*quick, *own)).encode())
     os._exit(int(code))
 
 
@@ -285,11 +292,11 @@ class Found:
 def ask(module: str, mutants: list[Mutant]) -> Found:
     """Run the tests of a module on some mutants of it."""
     began, tests = time.monotonic(), tests_of(module)
-    loaded: list[str] = []
     keen: list[str] = []
     survived: list[str] = []
     not_judged: list[str] = []
-    sound = bool(tests) and run_tests(None, tests, loaded) == 0
+    sound = bool(tests) and run_tests(None, tests, keen) == 0
+    loaded = [one for one in keen if one.startswith(str(SOURCE))]
     for mutant in mutants:
         told = f"{mutant.module}:{mutant.line}: {mutant.now}: {mutant.was}"
         if not sound:

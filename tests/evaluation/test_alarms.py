@@ -152,7 +152,7 @@ class TestThresholds:
         forecasts["ewma_t"] = world.forecast(0.0)
         return score_rows(forecasts, world.truth, world.scale)[:5]
 
-    def test_r2(self, rows):
+    def test_r2(self, world, rows):
         """R2 is that of the first step, and its lower end that of the RMSE skill."""
         for r2, low in _grid(MAX_R2):
             skill = 1 - np.sqrt(1 - low)
@@ -164,6 +164,9 @@ class TestThresholds:
             expected = _rings(r2, low, MAX_R2)
             assert bool(raise_row_alarms([good, *rows[1:]])) is expected, (r2, low)
             assert raise_row_alarms([*rows[1:], good]) == ()
+            judged, truth = world.forecast(0.0), world.truth
+            assert bool(raise_alarms([good, *rows[1:]], judged, truth)) is expected
+            assert raise_alarms([*rows[1:], good], judged, truth) == ()
 
     def test_crps_skill(self, rows):
         """At any step, against any of the two."""

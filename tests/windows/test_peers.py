@@ -121,10 +121,10 @@ def state_by_hand(days, surprise, active):
             weight[at] = kept * weight[at] + enough
         if enough:
             last = len(own) - 1
-            middle, low, high = (own[int(s * last)] for s in (0.5, 0.1, 0.9))
+            middle, low, high = (own[round(s * last)] for s in (0.5, 0.1, 0.9))
             spread = np.log(0.1 + (high - low) / NORMAL_RANGE) - np.log(1.1)
             mean = 0.5 * np.log(0.01 + total / weight)
-            states[day] = [middle, spread, busy[int(0.5 * last)], *mean]
+            states[day] = [middle, spread, busy[round(0.5 * last)], *mean]
     return states
 
 
@@ -145,6 +145,27 @@ def test_the_world_is_what_plain_loops_make_of_it():
         before = dates[dates < bars.dates[row]]
         expected = by_hand.get(before[-1] if len(before) else None, np.zeros(6))
         np.testing.assert_allclose(found[row], expected, atol=1e-12)
+
+
+def test_a_market_is_what_plain_loops_make_of_it():
+    """Of its own symbols on the same date; on a date that it has not, nothing."""
+    bars = panel(us=21, kr=FEWEST_PEERS, coin=FEWEST_PEERS, eu=3)
+    code = markets(bars)
+    random = np.random.default_rng(9)
+    surprise, active = random.normal(size=(2, len(bars)))
+    late = np.isin(bars.symbol_ids, [0, 1]) & (bars.dates < np.datetime64("2019-11-01"))
+    counted = ~late & ~np.isin(bars.dates, np.array(["2019-12-19"], "M8[D]"))
+    counted |= bars.symbol_ids >= 21
+    found = own_market(bars, counted, surprise, active)
+
+    for market in (ALWAYS, NEW_YORK, KOREA):
+        part = counted & (code == market)
+        by_hand = state_by_hand(bars.dates[part], surprise[part], active[part])
+        assert by_hand
+        for row in np.flatnonzero(code == market):
+            expected = by_hand.get(bars.dates[row], np.zeros(6))
+            np.testing.assert_allclose(found[row], expected, atol=1e-12)
+    assert not found[code == OTHER].any()
 
 
 def test_a_market_knows_its_own_last_date():

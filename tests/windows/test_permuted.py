@@ -10,6 +10,7 @@ from closecast.testing import autoregression, random_walk
 from closecast.windows.permuted import (
     MAX_TRAIN,
     _dealt,
+    _thinned,
     block_ends,
     other_blocks,
     permuted_market,
@@ -105,6 +106,86 @@ def test_a_market_dealt_out_anew_has_the_same_sessions(bars):
             np.sort(bars.values[start:end, 4]), np.sort(market.values[start:end, 4])
         )
     np.testing.assert_array_equal(market.dates, bars.dates)
+
+
+@pytest.mark.parametrize("block", [4, 5, 7])
+def test_sessions_are_chained_up_in_their_new_order(bars, block):
+    """By loops: ratios to the close before, from the symbol's first open on."""
+    market = permuted_market(bars, block, seed=2)
+    for _, start, end in bars:
+        rest = (end - start) % block
+        source = other_blocks(end - start - rest, block, 2)
+        order = [*range(rest), *(rest + int(place) for place in source)]
+        close = bars.values[start, 0]
+        for place, of in enumerate(order):
+            known = bars.values[start + of]
+            before = bars.values[start + of - 1, 3] if of else bars.values[start, 0]
+            expected = known[:4] * close / before
+
+            found = market.values[start + place]
+            np.testing.assert_allclose(found[:4], expected, rtol=1e-9)
+            assert found[4] == known[4]
+            close = expected[3]
+
+
+@pytest.mark.parametrize("most", [1, 3, 100])
+def test_block_ends_are_the_newest_with_blocks_on_both_sides(bars, most):
+    """By loops, symbol by symbol; the newest come last."""
+    expected = []
+    for _, start, end in bars:
+        ends = [
+            row
+            for row in range(start, end)
+            if (end - 1 - row) % 6 == 0 and row + 6 < end and row - 6 + 1 >= start
+        ]
+        expected += ends[-most:]
+
+    assert block_ends(bars, 6, most).tolist() == expected
+
+
+@pytest.mark.parametrize("count", [1, 7, 8, 20])
+def test_as_many_dates_as_a_block_has_deal_nothing(count):
+    """Seven dates are one block of seven, eight are two."""
+    bars = random_walk(2, count)
+    kept, other = _dealt(bars, np.arange(2 * count), 7, 0)
+
+    assert len(kept) == len(other)
+    assert (len(kept) > 0) is (count > 7)
+
+
+@pytest.mark.parametrize("most", [1, 2, 5, 9, 40])
+def test_windows_are_thinned_evenly(most):
+    """The first and the last stay; none where there are fewer."""
+    cutoffs, source = np.arange(9), np.arange(9)[::-1]
+    kept, other = _thinned(cutoffs, source, most)
+    count = min(most, 9)
+    places = [int(n * 8 / max(count - 1, 1) + 1e-9) for n in range(count)]
+
+    assert kept.tolist() == places
+    assert other.tolist() == [8 - place for place in places]
+
+
+def test_a_window_is_laid_out_with_the_target_of_another(bars):
+    """Context, scale and states are its own, the target is in its own units."""
+    data = with_states(bars, SPEC, "volatility")
+    split = split_by_date(bars, SPEC)
+    found = permuted_windows(data, bars, split, seed=1)
+    (kept, other) = _dealt(bars, split.validation, 2 * SPEC.horizon, 1)
+    rows = found.validation
+
+    assert found.validation_cutoffs.tolist() == kept.tolist()
+    assert (rows - found.train[-1] == SPEC.length * (1 + np.arange(len(rows)))).all()
+    assert found.train[0] == SPEC.context_length - 1
+    expected = data.target(other) / data.scale[other][:, None]
+    np.testing.assert_allclose(
+        found.data.target(rows) / data.scale[kept][:, None], expected
+    )
+    np.testing.assert_array_equal(found.data.scale[rows], data.scale[kept])
+    for n, row in enumerate(rows[:5]):
+        whole = slice(row - SPEC.context_length + 1, row + SPEC.horizon + 1)
+        assert (found.data.scale[whole] == data.scale[kept[n]]).all()
+        volumes = found.data.logs[row : row + SPEC.horizon + 1, 4]
+        assert (volumes == volumes[0]).all()
 
 
 def test_what_follows_a_block_is_unrelated():
