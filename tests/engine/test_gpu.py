@@ -1,5 +1,6 @@
 """The torch engine on a GPU gives what it gives on a CPU; skipped where none is."""
 
+import gc
 from dataclasses import replace
 
 import numpy as np
@@ -10,6 +11,7 @@ torch = pytest.importorskip("torch")
 from closecast.engine.fleet import Checkpoints, Member, OptimizerConfig  # noqa: E402
 from closecast.engine.torch import TorchEngine, batched, dropout  # noqa: E402
 from closecast.engine.torch import network as torch_network  # noqa: E402
+from closecast.engine.torch.graphs import Replays  # noqa: E402
 from closecast.errors import SettingError  # noqa: E402
 from closecast.models.config import NetworkConfig, initial_weights  # noqa: E402
 from closecast.testing import random_walk  # noqa: E402
@@ -131,6 +133,53 @@ def test_windows_shuffled_by_blocks_are_trained(monkeypatch):
 
     for one, here in zip(there, TorchEngine("cpu").train(DATA, fleet), strict=True):
         assert_alike(one, here, rel=1e-3)
+
+
+@pytest.fixture
+def by_hand():
+    """Python looks for garbage only when told to."""
+    gc.collect()
+    gc.disable()
+    yield
+    gc.enable()
+
+
+@pytest.mark.usefixtures("by_hand")
+def test_memory_is_given_back_at_once():
+    """A training that is over holds nothing until Python looks for rings."""
+    engine = TorchEngine("cuda")
+    engine.train(DATA, [member()])  # libraries keep what they need for themselves
+    before = torch.cuda.memory_allocated()
+
+    engine.train(DATA, [member()])
+
+    assert torch.cuda.memory_allocated() == before
+
+
+@pytest.mark.usefixtures("by_hand")
+def test_garbage_is_not_freed_amid_a_graph():
+    """An older graph, let go of while a new one is made, waits until it is made."""
+
+    def ring():
+        replays = Replays()
+        for _ in range(4):
+            replays.run(torch.neg, torch.zeros(1, device="cuda"))
+        held = [replays]
+        held.append(held)
+        return held
+
+    rings, replays = [], Replays()
+
+    def step(one):
+        rings.clear()
+        return one + len([[] for _ in range(20_000)])  # Python looks for garbage now
+
+    for value in range(5):
+        if value == 3:
+            rings.append(ring())
+            gc.enable()
+        found = replays.run(step, torch.full((1,), float(value), device="cuda"))
+        assert found.item() == 20_000 + value
 
 
 def test_outputs_are_those_of_the_cpu():

@@ -18,7 +18,7 @@ from jaxtyping import Float, Float64, Int
 from closecast.engine.epochs import Losses, Steps
 from closecast.engine.fleet import Member
 from closecast.engine.torch.dropout import draw_masks
-from closecast.engine.torch.graphs import Replayed, Step
+from closecast.engine.torch.graphs import Replays
 from closecast.engine.torch.network import has_kernels, run_members
 from closecast.engine.torch.optimizers import step_members
 from closecast.engine.torch.panel import ResidentPanel
@@ -66,7 +66,7 @@ class BatchedMembers:
         self.rows = {n: t.to(panel.device) for n, t in self._first_rows().items()}
         seeds = [member.optimizer.seed for member in members]
         self.seeds = torch.tensor(seeds, device=panel.device)
-        self._step = self._fresh_step()
+        self.replays = Replays()
         self._validated: dict[int, float] = {}
         self._here: dict[str, torch.Tensor] = {}
 
@@ -169,12 +169,16 @@ class BatchedMembers:
             self.rows = {name: tensor[kept] for name, tensor in self.rows.items()}
             self.seeds = self.seeds[kept]
             self.places = places
-            self._step = self._fresh_step()
+            self.replays = Replays()  # a graph knows arrays by their address
 
-    def _fresh_step(self) -> Step:
-        # a graph knows arrays by their address
-        replays = has_kernels(self.panel.device.type)
-        return Replayed(self._make_step) if replays else self._make_step
+    def _step(
+        self,
+        cutoffs: Int[torch.Tensor, "member window"],
+        rate: Float[torch.Tensor, "member 1"],
+    ) -> Float[torch.Tensor, " member"]:
+        if not has_kernels(self.panel.device.type):
+            return self._make_step(cutoffs, rate)
+        return self.replays.run(self._make_step, cutoffs, rate)
 
     def _make_step(
         self,

@@ -5,8 +5,10 @@ asked for the next. Asked for once and kept as a graph, they follow each other o
 device alone.
 """
 
+import gc
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import torch
 from jaxtyping import Shaped
@@ -20,20 +22,24 @@ _BEFORE = 3
 """Runs before a graph is made: libraries set themselves up in the first ones."""
 
 
-class Replayed:
-    """A step that becomes a graph after its first few runs, one for each shape."""
+class Replays:
+    """The graphs of one step, one for each shape of its inputs.
 
-    def __init__(self, step: Step) -> None:
-        self.step = step
+    The step itself is not kept: whoever owns the graphs is mostly what the step belongs
+    to, and a ring of both would hold the device's memory until Python looks for rings.
+    """
+
+    def __init__(self) -> None:
         self.runs: Counter[Shapes] = Counter()
         self.graphs: dict[Shapes, _Graph] = {}
 
-    def __call__(
-        self, *inputs: Shaped[torch.Tensor, "..."]
+    def run(
+        self, step: Step, *inputs: Shaped[torch.Tensor, "..."]
     ) -> Shaped[torch.Tensor, "..."]:
-        """Make the step.
+        """Make a step: the first few times as it is, then by a graph.
 
         Args:
+            step: The step, always the same.
             inputs: What changes from step to step, on the GPU.
 
         Returns:
@@ -42,10 +48,10 @@ class Replayed:
         shapes = tuple(one.shape for one in inputs)
         self.runs[shapes] += 1
         if self.runs[shapes] <= _BEFORE:
-            return self.step(*inputs)
+            return step(*inputs)
         if shapes not in self.graphs:
-            self.graphs[shapes] = _Graph(self.step, inputs)
-        return self.graphs[shapes](inputs)
+            self.graphs[shapes] = _Graph(step, inputs)
+        return self.graphs[shapes].replay(inputs)
 
 
 class _Graph:
@@ -53,11 +59,24 @@ class _Graph:
         self.inputs = [one.clone() for one in inputs]
         self.graph = torch.cuda.CUDAGraph()
         mode = "thread_local"  # other threads may use the GPU meanwhile
-        with torch.cuda.graph(self.graph, capture_error_mode=mode):
-            self.output = step(*self.inputs)
+        with _nothing_freed(), torch.cuda.graph(self.graph, capture_error_mode=mode):
+            self.output = step(*self.inputs)  # written down, not run
 
-    def __call__(self, inputs: tuple[torch.Tensor, ...]) -> torch.Tensor:
+    def replay(self, inputs: tuple[torch.Tensor, ...]) -> torch.Tensor:
         for place, one in zip(self.inputs, inputs, strict=True):
             place.copy_(one)
         self.graph.replay()
         return self.output.clone()
+
+
+@contextmanager
+def _nothing_freed() -> Iterator[None]:
+    # an older graph that is found to be garbage would be freed amid the new one's
+    # instructions, which CUDA does not allow
+    looks = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if looks:
+            gc.enable()

@@ -1,6 +1,7 @@
 """One network under training or in use, as PyTorch's own modules make it."""
 
 from collections.abc import Callable, Mapping
+from functools import partial
 
 import numpy as np
 import torch
@@ -9,7 +10,7 @@ from torch import nn
 
 from closecast.engine.epochs import Losses, Steps
 from closecast.engine.fleet import Member
-from closecast.engine.torch.graphs import Replayed
+from closecast.engine.torch.graphs import Replays
 from closecast.engine.torch.network import has_kernels, run_members
 from closecast.engine.torch.optimizers import build_optimizer
 from closecast.engine.torch.panel import ResidentPanel
@@ -147,7 +148,7 @@ def forward(network: StackedLSTM, panel: ResidentPanel) -> Forward:
         context, scale, state = (one[None] for one in panel.inputs(rows))
         return run_members(network.config, weights, context, scale, state)[0]
 
-    return Replayed(run)
+    return partial(Replays().run, run)
 
 
 @torch.no_grad()
