@@ -80,9 +80,9 @@ class TestCalibrate:
     def test_the_pit_is_what_loops_give(self, make_world):
         """Closes in each bin, one on an edge in the lower; Pearson over the effect."""
         world = make_world(symbols=3, sessions=430)
-        forecast = world.forecast(0.004, spread=0.9)
+        forecast = world.forecast(0.0005, spread=0.93)
         truth = world.truth.copy()
-        truth[::9] = forecast.quantile(0.5)[::9]
+        truth[::99] = forecast.quantile(0.5)[::99]
         for pit in calibrate(forecast, truth, world.scale).pit:
             step, count = pit.horizon - 1, len(truth)
             place = np.zeros(count, int)
@@ -103,6 +103,7 @@ class TestCalibrate:
                 )
                 free = PIT_BINS - 1
                 expected = stats.chi2.sf(pearson / (sum(effects) / free), free)
+                assert 1e-6 < expected < 0.99
                 assert pit.uniform_p == pytest.approx(expected)
 
     @pytest.mark.parametrize("missing", [0, 1])

@@ -15,9 +15,10 @@ def losses():
     """Three models, the judged one first."""
     random = np.random.default_rng(3)
     own = random.exponential(size=170)
+    slow = np.cumsum(random.normal(size=90))[DATES.astype(int) - DAYS[0].astype(int)]
     return {
         "own": own,
-        "worse": own + random.exponential(0.3, size=170),
+        "worse": own + 0.3 + 0.05 * (slow - slow.min()),
         "other": random.exponential(size=170),
     }
 
@@ -45,10 +46,15 @@ def test_an_interval_is_that_of_the_drawn_ratios(losses, power):
     """From the fifth to the ninety-fifth hundredth of 1 - ratio ** power."""
     found = compare(losses, DATES, 2).ratio_intervals("own", ["worse", "other"], power)
     sums = np.stack([by_date(loss)[0] for loss in losses.values()], axis=-1)
-    draws = resample(sums, block_length(sums[:, 1:] - sums[:, :1], 2))
+    block = block_length(sums[:, 1:] - sums[:, :1], 2)
+    draws = resample(sums, block)
+    assert block > 4
 
+    small = {name: 1e-6 * loss for name, loss in losses.items()}
+    again = compare(small, DATES, 2).ratio_intervals("own", ["worse", "other"], power)
     for place, name in enumerate(losses):
         if name != "own":
+            assert again[name] == pytest.approx(found[name])
             skills = sorted(1 - (own / b) ** power for own, b in draws[:, [0, place]])
             expected = np.interp([0.05, 0.95], np.linspace(0, 1, 1000), skills)
             assert found[name] == pytest.approx(tuple(expected))

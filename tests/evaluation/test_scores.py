@@ -106,10 +106,11 @@ class TestHits:
         )
 
     def test_an_edge_is_inside(self):
-        """A truth on the edge is held."""
+        """A truth on either edge is held."""
         forecast, _ = _random()
 
         assert hits(forecast, forecast.quantiles[..., 3], 0.8).all()
+        assert hits(forecast, forecast.quantiles[..., 35], 0.8).all()
 
     def test_an_interval_beyond_the_levels_is_refused(self):
         """The far tails are not stored."""

@@ -112,10 +112,18 @@ class TestDieboldMariano:
         assert enough.p_value is not None
         assert few.p_value is None
 
-    def test_a_difference_of_rounding_is_not_tested(self):
-        """Large losses that differ by a constant, but for their last digits."""
+    def test_a_difference_that_never_changes_its_sign_is_tested(self):
+        """One forecast is better on every date, by more and by less."""
         loss = np.random.default_rng(7).random(200)
-        other = loss + 0.1
+        result = diebold_mariano(loss, 0.1 * loss - 1, DATES, 1)
+
+        assert result.p_value < 1e-6
+
+    @pytest.mark.parametrize("unit", [1e-6, 1.0, 1e6])
+    def test_a_difference_of_rounding_is_not_tested(self, unit):
+        """Losses that differ by a constant, but for their last digits."""
+        loss = unit * np.random.default_rng(7).random(200)
+        other = loss + unit * 0.1
 
         assert np.ptp(loss - other) > 0
         assert diebold_mariano(loss, other, DATES, 1).p_value is None

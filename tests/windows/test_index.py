@@ -13,6 +13,7 @@ from closecast.windows.index import (
     cutoffs_with_targets,
     last_cutoffs,
     short_symbols,
+    touches,
 )
 from closecast.windows.spec import WindowSpec
 
@@ -65,10 +66,20 @@ def test_a_short_symbol_is_named_and_the_rest_goes_on():
     assert short_symbols(bars, 10) == ["S1"]
 
 
+def test_a_symbol_as_long_as_a_context_has_one_cutoff():
+    """Ten bars are not too short for ten."""
+    bars = ragged([30, 10])
+
+    assert last_cutoffs(bars, WindowSpec()).tolist() == [29, 39]
+    assert short_symbols(bars, 10) == []
+
+
 def test_a_panel_too_short_says_what_it_needs():
     """Twelve bars hold no window of 10 + 5."""
     with pytest.raises(WindowError, match=r"at least 15 bars .* got 12 \(symbol W00"):
         cutoffs_with_targets(random_walk(1, 12), WindowSpec())
+    with pytest.raises(WindowError, match=r"got 13 \(symbol S0 and 2 others, last"):
+        cutoffs_with_targets(ragged([7, 13, 11]), WindowSpec())
 
 
 @given(
@@ -92,3 +103,13 @@ def test_windows_over_a_broken_step_are_left_out(lengths, context, horizon, seed
     assume(sound)
 
     assert cutoffs_with_targets(bars, spec, broken).tolist() == sound
+
+
+@given(context=st.integers(1, 6), seed=st.integers(0, 99))
+def test_a_context_is_broken_by_its_own_steps_alone(context, seed):
+    """Not by the one that leads to its first bar, nor by any after the cutoff."""
+    broken = np.random.default_rng(seed).random(30) < 0.3
+    cutoffs = np.arange(context - 1, 30)
+    expected = [any(broken[row - context + 2 : row + 1]) for row in cutoffs]
+
+    assert touches(cutoffs, broken, context).tolist() == expected

@@ -143,6 +143,73 @@ def test_learning_the_price_level_is_caught(bars, cutoffs):
     assert not adjustment_invariance(PriceLevel(), bars, cutoffs).passed
 
 
+def test_a_hundredth_of_the_spread_is_learned_from_the_level(bars, cutoffs):
+    """Little, and more than rounding: caught where forecasts are small as well."""
+
+    @dataclass(frozen=True)
+    class Hardly(Honest):
+        def forecast(self, bars, cutoffs):
+            scale = volatility(bars)[cutoffs]
+            return cut(bars, cutoffs, scale * (1 + 1e-2 * np.log(bars.close[cutoffs])))
+
+    assert not adjustment_invariance(Hardly(), bars, cutoffs).passed
+
+
+def test_an_adjusted_panel_has_other_prices_and_the_same_turnover(bars, cutoffs):
+    """Prices times 7.3, volumes divided by it; of the newest cutoffs."""
+    seen = []
+
+    class Watched(Honest):
+        def forecast(self, some, rows):
+            seen.append((some, rows))
+            return super().forecast(some, rows)
+
+    adjustment_invariance(Watched(), bars, cutoffs)
+
+    (_, rows), (adjusted, same) = seen
+    assert np.array_equal(rows, same)
+    np.testing.assert_allclose(adjusted.values[:, :4], 7.3 * bars.values[:, :4])
+    np.testing.assert_allclose(adjusted.values[:, 4], bars.values[:, 4] / 7.3)
+
+
+@pytest.mark.parametrize("count", [1, 30])
+def test_few_cutoffs_are_all_probed(bars, cutoffs, count):
+    """Up to each of some dates among them, never none."""
+    some = cutoffs[10 : 10 + count]
+    result = future_perturbation(Honest(), bars, some)
+
+    assert result.passed is True
+    assert " 0 of 0" not in result.detail
+
+
+def test_noise_is_valid_and_knows_nothing_of_what_it_replaces(bars):
+    """The same for any bars; what is not replaced stays."""
+    replaced = np.arange(len(bars)) % 3 == 0
+    other = replace(bars, values=2 * bars.values)
+    one, two = (leakage.with_noise(panel, replaced, 5) for panel in (bars, other))
+
+    assert np.array_equal(one.values[~replaced], bars.values[~replaced])
+    assert np.array_equal(one.values[replaced], two.values[replaced])
+    noise = one.values[replaced]
+    assert (noise > 0).all()
+    assert (noise[:, 1] >= noise[:, [0, 3]].max(axis=1)).all()
+    assert (noise[:, 2] <= noise[:, [0, 3]].min(axis=1)).all()
+    assert (noise != bars.values[replaced]).all()
+
+
+@pytest.mark.parametrize("late", [0, 1])
+@pytest.mark.parametrize("block", ["train", "validation"])
+def test_a_target_on_the_next_blocks_first_target_is_caught(block, late):
+    """The session before it is the last that a target may have."""
+    bars = random_walk(1, 200)
+    split = split_by_date(bars, SPEC)
+    after = {"train": split.validation, "validation": split.test}[block]
+    last = after[0] + 1 - SPEC.horizon - 1 + late
+    longer = replace(split, **{block: np.arange(getattr(split, block)[0], last + 1)})
+
+    assert target_overlap(bars, longer, SPEC).passed is not bool(late)
+
+
 def test_an_overlapping_split_is_caught(bars):
     """A training target on the first validation date fails the audit."""
     split = split_by_date(bars, SPEC)

@@ -13,7 +13,7 @@ from closecast.windows.index import cutoffs_with_targets
 from closecast.windows.leakage import future_perturbation, truncation
 from closecast.windows.own_states import own_size, own_table
 from closecast.windows.spec import WindowSpec
-from closecast.windows.states import with_states
+from closecast.windows.states import LARGEST, with_states
 
 SPEC = WindowSpec(context_length=4, horizon=3)
 ALL = OwnNames(past=("mood",), known=("earnings",), static=("sector",))
@@ -35,6 +35,25 @@ def test_states_are_as_many_as_are_counted(bars):
     """Two of a past column, one a step of one known ahead, eight of a category."""
     assert own_table(bars, ALL).shape == (160, own_size(ALL, 3)) == (160, 2 + 3 + 8)
     assert with_states(bars, SPEC, "har", ALL).state.shape == (160, 3 + 13)
+
+
+def test_each_column_counts_in_its_own_way():
+    """Two states, one a step, eight; of any number of columns."""
+    names = OwnNames(past=("a", "b", "c"), known=("d", "e"), static=("f", "g"))
+
+    assert own_size(names, 5) == 3 * 2 + 2 * 5 + 2 * 8
+
+
+def test_they_stand_behind_the_others_and_are_cut_off(bars):
+    """As they are told, within the same bounds as every state."""
+    told = own_table(bars, ALL)
+    louder = replace(bars.own["earnings"], told=5 * bars.own["earnings"].told)
+    loud = replace(bars, own={**bars.own, "earnings": louder})
+    for panel in (bars, loud):
+        told = own_table(panel, ALL)
+        found = with_states(panel, SPEC, "har", ALL).state[:, 3:]
+        assert np.array_equal(found, np.minimum(np.maximum(told, -LARGEST), LARGEST))
+    assert np.abs(told).max() > LARGEST
 
 
 def test_distance_and_change_are_in_deviations(bars):

@@ -14,6 +14,7 @@ from closecast.windows.peers import (
     NEW_YORK,
     NORMAL_RANGE,
     OTHER,
+    _shut_in_korea,
     _shut_in_new_york,
     markets,
     own_market,
@@ -59,6 +60,47 @@ def looked(look, bars, shock):
 def test_a_market_shows_itself_by_its_holidays(market, code):
     """By the end of a year each is told from the others."""
     assert markets(panel(**{market: 1}))[-1] == code
+
+
+@pytest.mark.parametrize(
+    ("shut", "always"), [((), True), ((5,), False), ((6,), False), ((4, 5), False)]
+)
+def test_who_trades_around_the_week_has_shown_both_its_ends(shut, always):
+    """A bourse that is open from Sunday to Thursday, or on Saturdays, is no coin."""
+    days = DAYS[~np.isin((DAYS.astype(np.int64) + 3) % 7, shut)]
+    bars = from_columns(np.full(len(days), "A"), days, np.ones((len(days), 5)))
+
+    assert (markets(bars)[-1] == ALWAYS) is np.bool_(always)
+
+
+@pytest.mark.parametrize("market", ["coin", "us", "kr"])
+def test_a_first_bar_shows_as_much_as_any(market):
+    """Each of two symbols that begin on the days that tell them apart."""
+    days = {
+        "coin": ["2019-06-01", "2019-06-02"],
+        "us": ["2019-08-15"],
+        "kr": ["2019-07-04"],
+    }[market]
+    code = {"coin": ALWAYS, "us": NEW_YORK, "kr": KOREA}[market]
+    dates = np.array(days, "M8[D]")
+    bars = from_columns(
+        np.repeat(["A", "B"], len(dates)), np.tile(dates, 2),
+        np.ones((2 * len(dates), 5)),
+    )  # fmt: skip
+
+    assert markets(bars)[[len(dates) - 1, -1]].tolist() == [code, code]
+
+
+def test_seoul_is_shut_on_five_days_of_a_year():
+    """Independence Movement, Children's, Liberation, Foundation, and the last day."""
+    days = np.arange("1990-01-01", "2031-01-01", dtype="datetime64[D]")
+    shut = {
+        np.datetime64(f"{year}-{day}")
+        for year in range(1990, 2031)
+        for day in ("03-01", "05-05", "08-15", "10-03", "12-31")
+    }
+
+    assert set(days[_shut_in_korea(days)]) == shut
 
 
 def test_a_market_is_not_known_before_it_shows():
@@ -156,6 +198,7 @@ def test_a_market_is_what_plain_loops_make_of_it():
     late = np.isin(bars.symbol_ids, [0, 1]) & (bars.dates < np.datetime64("2019-11-01"))
     counted = ~late & ~np.isin(bars.dates, np.array(["2019-12-19"], "M8[D]"))
     counted |= bars.symbol_ids >= 21
+    counted &= bars.dates < np.datetime64("2019-12-27")
     found = own_market(bars, counted, surprise, active)
 
     for market in (ALWAYS, NEW_YORK, KOREA):

@@ -30,6 +30,7 @@ def test_no_block_stays_and_none_comes_twice(count, block, seed):
     found = source[source >= 0]
 
     assert len(np.unique(found)) == len(found) >= count - block
+    assert set(source[source < 0]) <= {-1}
     if count > block:
         assert not (source // block == np.arange(count) // block).any()
     assert (source[source >= 0] % block == np.arange(count)[source >= 0] % block).all()
@@ -202,17 +203,19 @@ def test_what_follows_a_block_is_unrelated():
 
 
 def test_every_window_whose_other_is_there_is_dealt():
-    """The last session of the last symbol too."""
-    bars = random_walk(2, 40)
+    """The last session of the last symbol too, which may have ended early."""
     source = other_blocks(40, 7, 3)
+    for last in (40, 25):
+        walk = random_walk(2, 40)
+        bars = walk.select(np.arange(80) < 40 + last)
 
-    kept, other = _dealt(bars, np.arange(80), 7, 3)
+        kept, other = _dealt(bars, np.arange(len(bars)), 7, 3)
 
-    dealt = {
-        start + place: start + int(source[place])
-        for start in (0, 40)
-        for place in range(40)
-        if source[place] >= 0
-    }
-    assert dict(zip(kept.tolist(), other.tolist(), strict=True)) == dealt
-    assert 79 in dealt.values()
+        dealt = {
+            start + place: start + int(source[place])
+            for start, length in ((0, 40), (40, last))
+            for place in range(length)
+            if 0 <= source[place] < length
+        }
+        assert dict(zip(kept.tolist(), other.tolist(), strict=True)) == dealt
+        assert len(bars) - 1 in dealt.values()

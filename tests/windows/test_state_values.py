@@ -1,6 +1,6 @@
 """Every state of a symbol's own past is what plain loops over that past give."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from math import log, pi, sqrt
 
@@ -9,6 +9,7 @@ import pytest
 
 from closecast.market.bars import Bars, from_columns
 from closecast.testing import random_walk
+from closecast.windows.peers import own_market, world_before
 from closecast.windows.scaling import MIN_VOLATILITY, PRIOR_VOLATILITY
 from closecast.windows.spec import WindowSpec
 from closecast.windows.states import (
@@ -22,6 +23,7 @@ from closecast.windows.states import (
     SHARE_HALF_LIVES,
     STEPS_OF_SEASON,
     VOLATILITY_HALF_LIVES,
+    state_size,
     with_states,
 )
 
@@ -180,6 +182,11 @@ def rough_market() -> Bars:
     return from_columns(np.repeat(["A", "B"], SESSIONS), np.tile(days, 2), values)
 
 
+def enumerate_spans(bars: Bars) -> list[tuple[int, int, int]]:
+    """Give each symbol's place, first row and the row after its last."""
+    return [(place, start, end) for place, (_, start, end) in enumerate(bars)]
+
+
 def told_at(bars: Bars, scale: np.ndarray, row: int, symbol: int) -> Told:
     """Cut what is known at a row of a symbol."""
     start = bars.offsets[symbol]
@@ -221,9 +228,11 @@ def test_a_group_is_what_loops_give(group, loops):
             )
 
 
-def test_a_price_that_stands_still_is_what_loops_give():
-    """Variances have a floor, and no share is of nothing."""
+@pytest.mark.parametrize("move", [0.0, 1e-5])
+def test_a_price_that_stands_still_is_what_loops_give(move):
+    """Or all but still: variances have a floor, and no share is of nothing."""
     values = np.repeat([[5.0, 5.0, 5.0, 5.0, 7.0]], 700, axis=0)
+    values[::2, :4] *= 1 + move
     days = np.arange("2011-03-02", 700, dtype="datetime64[D]")
     bars = from_columns(np.full(700, "A"), days, values)
     data = with_states(bars, SPEC, "volatility,range,har,shape,momentum")
@@ -234,6 +243,35 @@ def test_a_price_that_stands_still_is_what_loops_give():
     np.testing.assert_allclose(
         data.state[699], np.clip(expected, -LARGEST, LARGEST), atol=1e-8
     )
+
+
+def test_the_market_is_told_of_surprises_and_ranges():
+    """Loops make them of each symbol; its first session takes no part."""
+    walk = random_walk(7, 30, seed=3)
+    days = np.tile(np.arange("2011-03-02", 30, dtype="datetime64[D]"), 7)
+    values = walk.values.copy()
+    values[:, 1] *= 1.01  # a range beside the one of the walk
+    late = np.arange(len(walk)) - walk.starts >= 4 * (walk.symbol_ids == 6)
+    bars = replace(walk, dates=days, values=values).select(late)
+    data = with_states(bars, SPEC, "market")
+    surprise, active, settled = np.zeros((3, len(bars)))
+    for symbol, start, end in enumerate_spans(bars):
+        for row in range(start + 1, end):
+            told = told_at(bars, data.scale, row - start, symbol)
+            before = told.scale[-2]
+            settled[row] = True
+            edge = sqrt(LARGEST_SQUARE)
+            surprise[row] = min(max(told.returns[-1] / before, -edge), edge)
+            active[row] = log(sqrt(told.ranges[-1]) / before)
+    looks = [
+        look(bars, settled.astype(bool), surprise, active)
+        for look in (own_market, world_before)
+    ]
+
+    assert np.abs(looks[0]).max() > 0.1
+    assert np.abs(looks[1]).max() > 0.1
+    np.testing.assert_allclose(data.state, np.concatenate(looks, axis=1), atol=1e-8)
+    assert state_size("market") == looks[0].shape[1] + looks[1].shape[1]
 
 
 def test_a_symbol_of_long_standing_grows_no_older():

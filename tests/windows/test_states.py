@@ -36,6 +36,7 @@ class TestNames:
         """Columns have one order, however the groups are named."""
         assert state_groups("none") == ()
         assert state_groups("all") == tuple(GROUPS)
+        assert state_groups(",".join(reversed(GROUPS))) == tuple(GROUPS)
         assert state_groups("market, har") == ("har", "market")
 
     @pytest.mark.parametrize("states", ["", "weather", "har,", "none,har", 3])

@@ -1,5 +1,7 @@
 """Folds that never see their own test, over all symbols."""
 
+from datetime import timedelta
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -102,6 +104,48 @@ def test_a_rolling_block_keeps_its_length_and_an_expanding_one_grows():
     assert growing[0] == rolling[0]
 
 
+@pytest.mark.parametrize(("num_bars", "horizon"), [(150, 5), (150, 1), (60, 6)])
+@pytest.mark.parametrize("expanding", [True, False])
+def test_the_last_eighth_before_a_test_validates(num_bars, horizon, expanding):
+    """Or as many sessions as one target and one cutoff need, if those are more."""
+    bars, spec = random_walk(1, num_bars), WindowSpec(horizon=horizon)
+    sessions = np.unique(bars.dates[cutoffs_with_targets(bars, spec)]).tolist()
+    folds = walk_forward(bars, spec, 3, refit_every=5, expanding=expanding)
+    before = len(sessions) - 15
+    tail = max(before // 8, horizon + 1)
+    for number, fold in enumerate(folds):
+        at = before + 5 * number
+
+        assert fold.number == number + 1
+        assert fold.split.test_start == sessions[at]
+        assert fold.split.validation_start == sessions[at - tail]
+        assert fold.train_start == sessions[0 if expanding else 5 * number]
+        stop = sessions[at + 5] if number < 2 else sessions[-1] + timedelta(days=1)
+        assert fold.test_stop == stop
+
+
+def test_a_walk_rolls_unless_it_is_told_to_expand():
+    """By itself each fold trains on as many sessions."""
+    bars, spec = random_walk(1, 200), WindowSpec()
+    plain, rolling = (
+        [one.train_start for one in walk_forward(bars, spec, 3, refit_every=9, **more)]
+        for more in ({}, {"expanding": False})
+    )
+
+    assert plain == rolling
+
+
+def test_as_many_sessions_as_are_asked_for_are_enough():
+    """One target to train on and one to validate, before the test."""
+    spec = WindowSpec(context_length=4, horizon=3)
+    needed = 2 * (3 + 1) + 2 * 5
+    enough, few = (random_walk(1, 4 - 1 + 3 + n) for n in (needed, needed - 1))
+
+    assert len(walk_forward(enough, spec, 2, refit_every=5)) == 2
+    with pytest.raises(WindowError, match=f"at least {needed} sessions"):
+        walk_forward(few, spec, 2, refit_every=5)
+
+
 def test_no_bar_after_a_fold_moves_its_blocks():
     """A fold of a longer panel that tests the same dates trains on the same ones."""
     bars, spec = random_walk(2, 300), WindowSpec()
@@ -152,6 +196,7 @@ def test_walking_back_cuts_blocks_of_as_many_sessions():
     ]
 
     assert folds[-1] is split
+    assert len(folds) == 3
     assert len({stop - start for start, stop in cuts}) == 1
     assert [stop for _, stop in cuts[:-1]] == [start for start, _ in cuts[1:]]
     for one in folds:
