@@ -231,6 +231,14 @@ class TestCheckCopycat:
         assert copy.verdict == "no information beyond the last close"
         assert worse.verdict == "not a copy of the last close, and no better than one"
 
+    def test_closes_that_all_move_alike_have_no_spread(self, world):
+        """Nothing is divided by 0."""
+        rows = np.arange(0, 690, 30)
+        forecast = world.forecast(world.truth).take(rows)
+        same = np.full((len(rows), 5), 0.125)
+
+        assert check_copycat(forecast, same).spread_share == 0
+
 
 class TestByLoops:
     """Figures of windows in any order, some missing, of symbols of their own length."""
@@ -240,6 +248,7 @@ class TestByLoops:
         world, random = make_world(symbols=4, sessions=130), np.random.default_rng(8)
         sizes = np.repeat([1.0, 1.5, 0.4, 2.0], 125)[:, None]
         mean = 0.3 * world.truth + random.normal(0.003, 0.01, world.truth.shape)
+        mean += 0.004 * np.tile(np.cumsum(random.normal(size=125)), 4)[:, None]
         rows = np.flatnonzero(random.random(500) < 0.85)
         rows = random.permutation(rows[(rows > 60) | (rows % 125 < 20)])
         forecast = world.forecast(mean * sizes)

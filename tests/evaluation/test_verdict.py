@@ -100,6 +100,12 @@ class TestEvidence:
         rows = board(steps=4, worse=2, **{side.p_value: dict.fromkeys(EVERY, 0.5)})
         assert skills(judge(rows, ()))[side.name] is False
 
+    def test_a_single_step_is_most_of_itself(self, side):
+        """A model of one step is judged by it."""
+        assert skills(judge(board(steps=1), ()))[side.name] is True
+        worse = board(steps=1, worse=1, **{side.in_set: False})
+        assert skills(judge(worse, ()))[side.name] is False
+
     def test_all_baselines_are_beaten_at_the_same_steps(self, side):
         """Each at three of five steps, both at one: no evidence."""
         one, other = side.baselines[:2]
