@@ -24,7 +24,8 @@ class TestOptimalLengths:
     @pytest.mark.parametrize("seed", range(3))
     def test_agrees_with_arch(self, dates, seed):
         """Noise, memory, a walk and a see-saw, of few dates and of many."""
-        series = _autoregressions(dates, [0.0, 0.3, 0.9, 1.0, -0.8], seed)
+        series = _autoregressions(dates, [0.0, 0.3, 0.9, 1.0, -0.8, 0.0], seed)
+        series[:, -1] += np.arange(dates)  # a trend: as long as a block may be
 
         np.testing.assert_allclose(
             optimal_lengths(series), optimal_block_length(series)["stationary"]

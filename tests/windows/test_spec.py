@@ -27,6 +27,10 @@ class TestCount:
         """Bars 1..10 with three read and one forecast hold seven windows."""
         assert WindowSpec(context_length=3, horizon=1).count(10) == 7
 
+    def test_as_many_bars_as_a_window_hold_one(self):
+        """One bar fewer holds none."""
+        assert WindowSpec(context_length=3, horizon=1).count(4) == 1
+
     def test_a_window_has_at_least_one_bar_on_each_side(self):
         """No context or no horizon is refused."""
         with pytest.raises(WindowError, match="at least 1 bar, got 0 and 5"):
