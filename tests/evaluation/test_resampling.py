@@ -213,6 +213,16 @@ class TestConfidenceSet:
         assert confidence_set(doubled, 5).tolist() == [True, False, True]
         assert confidence_set(losses[:, [0, 0]], 5).tolist() == [True, True]
 
+    @pytest.mark.parametrize("unit", [1e-9, 1.0, 1e9])
+    def test_what_is_worse_on_every_date_is_out(self, unit):
+        """By more and by less; whatever losses are counted in."""
+        random = np.random.default_rng(8)
+        losses = random.exponential(size=(200, 2))
+        worse = losses[:, :1] + 0.5 + 0.1 * random.random((200, 1))
+        found = confidence_set(unit * np.hstack([losses, worse]), 5)
+
+        assert found.tolist() == [True, True, False]
+
     def test_a_difference_that_never_varies_is_not_tested(self):
         """Without variance there is no statistic."""
         loss = np.random.default_rng(7).exponential(size=200)

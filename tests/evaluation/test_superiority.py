@@ -54,6 +54,41 @@ def test_agrees_with_arch_for_many_models(seed):
     assert found.superior == tuple(names[place] for place in step.superior_models)
 
 
+@pytest.mark.parametrize("horizon", [1, 4])
+@pytest.mark.parametrize("dates", [60, 300])
+@pytest.mark.parametrize("reach", [(-5, 0.5), (-3, 4)])
+def test_agrees_with_arch_where_some_are_clearly_worse(horizon, dates, reach):
+    """Forty models, from far worse to a little or much better, each a bit apart."""
+    random = np.random.default_rng(dates + horizon)
+    own = 9 + random.normal(size=dates)
+    gains = random.normal(size=(dates, 40)) + 0.3 * random.normal(size=(dates, 1))
+    gains -= gains.mean(axis=0)
+    gains += np.linspace(*reach, 40) * gains.std(axis=0) / np.sqrt(dates)
+    losses = {"benchmark": own}
+    losses |= {f"m{n}": own - gain for n, gain in enumerate(gains.T)}
+    gains = gains / np.sqrt(long_run_variances(gains, horizon))
+    given = (np.zeros(dates), -gains)
+    block = block_length(gains, horizon)
+    spa = SPA(*given, block, REPETITIONS, "stationary", seed=SEED)
+    spa.compute()
+    step = StepM(*given, 0.1, block, REPETITIONS, "stationary", seed=SEED)
+    step.compute()
+
+    found = superiority(losses, "benchmark", horizon, "crps")
+
+    assert found.spa_p == pytest.approx(spa.pvalues["consistent"])
+    assert found.superior == tuple(f"m{place}" for place in step.superior_models)
+
+
+def test_a_model_that_is_better_on_every_date_is_named():
+    """By more and by less, and never by nothing."""
+    losses = _losses(models=2)
+    random = np.random.default_rng(9)
+    losses["always"] = losses["benchmark"] - 1 - 0.2 * random.random(400)
+
+    assert "always" in superiority(losses, "benchmark", 1, "crps").superior
+
+
 def test_all_may_be_better():
     """Where every model beats the benchmark each is named."""
     losses = _losses(better=0.1, models=0)
