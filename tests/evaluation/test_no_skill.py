@@ -92,7 +92,7 @@ def test_prices_that_stand_still_prove_nothing(still):
     assert found.detail == "dealt: no price moves against drift"
 
 
-@pytest.mark.parametrize("gain", [0.05, -0.05])
+@pytest.mark.parametrize("gain", [0.03, -0.03])
 def test_of_one_step_the_chance_is_one_sided(gain):
     """Small where the error is smaller than drift's, near 1 where it is larger."""
     random = np.random.default_rng(5)
@@ -101,5 +101,5 @@ def test_of_one_step_the_chance_is_one_sided(gain):
     test = diebold_mariano(own[:, 0], drift[:, 0], DATES, 1)
     chance = stats.t.cdf(test.statistic, test.num_dates - 1)
 
-    assert (chance < 0.2) if gain > 0 else (0.8 < chance < 0.999)
+    assert (0.01 < chance < 0.3) if gain > 0 else (0.6 < chance < 0.97)
     assert label_shuffle(own, drift, DATES, "").detail.endswith(f"p = {chance:.2g}")

@@ -182,3 +182,19 @@ def test_as_many_symbols_as_may_have_an_interval(make_world):
     found = slices_of(world, har_t=world.forecast(0.0, spread=1.2))
 
     assert all(one.interval is not None for one in found if one.kind == "symbol")
+
+
+def test_small_losses_are_losses(make_world):
+    """A single window of each symbol, and a baseline that errs by next to nothing."""
+    world = make_world(symbols=3, sessions=60, horizon=1)
+    rows = np.array([0, 59, 118])
+    one = {
+        name: world.forecast(0.0, spread=spread).take(rows)
+        for name, spread in (("closecast", 1.0), ("har_t", 1.2))
+    }
+    found = slice_skill(one, world.truth[rows] / 9, world.scale[rows])
+    assert {one.group for one in found if one.kind == "symbol"} == {"S0", "S1", "S2"}
+
+    close = world.forecast(world.truth, spread=1e-3)
+    slices = slices_of(world, ewma_t=close)
+    assert all(one.interval is not None for one in slices)
