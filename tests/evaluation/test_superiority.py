@@ -6,7 +6,7 @@ from arch.bootstrap import SPA, StepM
 
 from closecast.evaluation.dependence import long_run_variances
 from closecast.evaluation.resampling import SEED, block_length
-from closecast.evaluation.superiority import REPETITIONS, superiority
+from closecast.evaluation.superiority import REPETITIONS, _variances, superiority
 
 
 def _losses(better=0.0, models=8, dates=400, seed=1):
@@ -78,6 +78,22 @@ def test_agrees_with_arch_where_some_are_clearly_worse(horizon, dates, reach):
 
     assert found.spa_p == pytest.approx(spa.pvalues["consistent"])
     assert found.superior == tuple(f"m{place}" for place in step.superior_models)
+
+
+@pytest.mark.parametrize("block", [1, 3, 8])
+def test_the_variance_of_a_drawn_mean_by_loops(block):
+    """Two draws lie in one block, a circle of dates, or have nothing to do with it."""
+    gains = np.cumsum(np.random.default_rng(block).normal(size=(12, 2)), axis=0)
+    centred = gains - gains.sum(axis=0) / 12
+    expected = np.zeros(2)
+    for first in range(12):
+        for second in range(12):
+            apart = abs(first - second)
+            together = (1 - 1 / block) ** apart
+            covariance = sum(centred[n] * centred[(n + apart) % 12] for n in range(12))
+            expected += together * covariance / 12 / 12**2
+
+    np.testing.assert_allclose(_variances(gains, block), expected)
 
 
 def test_a_model_that_is_better_on_every_date_is_named():
