@@ -25,8 +25,8 @@ from closecast.engine.torch.panel import ResidentPanel
 from closecast.models.config import Weights, initial_weights, weight_shapes
 from closecast.models.lstm import loss
 
-VALIDATION_BATCH = {"cpu": 2**10, "cuda": 2**17}
-"""Windows of a pass without gradients on each kind of device, of all members."""
+VALIDATION_BATCH = 2**15
+"""Windows of a pass without gradients, of all members."""
 
 
 def alike(members: Sequence[Member]) -> list[list[int]]:
@@ -198,7 +198,7 @@ class BatchedMembers:
         kept = [self.members[place].validation for place in self.places]
         cutoffs = self.panel.rows(np.stack(kept))
         total = torch.zeros(len(kept), dtype=torch.float64, device=self.panel.device)
-        windows = max(1, VALIDATION_BATCH[self.panel.device.type] // len(kept))
+        windows = max(1, VALIDATION_BATCH // len(kept))
         for part in torch.split(cutoffs, windows, 1):
             total += self._losses(self.rows["weights"], part, None) * part.shape[1]
         return total / cutoffs.shape[1]
