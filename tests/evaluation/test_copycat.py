@@ -347,3 +347,28 @@ class TestByLoops:
         assert copycat.theil_u2_interval == pytest.approx(expected)
         assert copycat.ic == pytest.approx(np.corrcoef(named, actual)[0, 1])
         assert copycat.ic_interval == pytest.approx(ends(ic, unit[0] * unit[1]))
+
+    def test_blocks_are_as_long_as_the_gain_on_the_last_close_remembers(
+        self, make_world
+    ):
+        """Not as the size of moves does, which both errors share."""
+        world, random = make_world(symbols=1, sessions=605), np.random.default_rng(2)
+        memory = np.zeros(600)
+        for day in range(1, 600):
+            memory[day] = 0.9 * memory[day - 1] + random.normal()
+        truth = world.truth * np.exp(0.6 * memory)[:, None]
+        forecast = world.forecast(1e-3 * random.normal(size=truth.shape))
+        error, actual = (forecast.mean - truth)[:, 0] ** 2, truth[:, 0] ** 2
+        block, other = (
+            block_length((error + sign * actual)[:, None], 1) for sign in (-1, 1)
+        )
+        ratios = [
+            np.sqrt((counts @ error) / (counts @ actual))
+            for counts in drawn_counts(600, block)
+        ]
+
+        assert 2 <= block < 4 < other
+        expected = tuple(np.quantile(ratios, [0.05, 0.95]))
+        assert check_copycat(forecast, truth).theil_u2_interval == pytest.approx(
+            expected
+        )

@@ -308,6 +308,14 @@ class TestScore:
             )
         assert len(board.superiority) == 10
 
+    def test_a_board_of_one_step_is_of_the_judged_model(self, make_world):
+        """Its name is that of the first row."""
+        world = make_world(symbols=2, sessions=60, horizon=1)
+        board = score(_beside(world, world.forecast(0.001)), world.truth, world.scale)
+
+        assert board.model == "lstm"
+        assert [row.model for row in board.rows[:2]] == ["lstm", "zero"]
+
     def test_bands_of_the_path_are_told_where_there_are_some(self, world):
         """And left out of the JSON where there is none."""
         forecasts = _beside(world, world.forecast(0.0))

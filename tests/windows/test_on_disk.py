@@ -51,6 +51,18 @@ def test_the_split_is_that_in_memory(panel, dates):
         assert np.array_equal(getattr(mapped, name), getattr(held, name))
 
 
+@pytest.mark.parametrize("count", [28, 29, 30, 31, 199])
+def test_the_split_of_a_single_symbol_is_that_in_memory(tmp_path, count):
+    """Its first date counts, in a folder of folders that were not there."""
+    bars = WALKS.select((WALKS.symbol_ids == 0) & (np.arange(len(WALKS)) < count))
+    spec = WindowSpec(context_length=2, horizon=1)
+    mapped = write_panel(tmp_path / "a" / "b" / "panel", [bars]).split(spec)
+    held = split_by_date(bars, spec)
+
+    assert mapped.validation_start == held.validation_start
+    assert mapped.test_start == held.test_start
+
+
 def test_a_second_split_leaves_the_first_alone(panel):
     """Files of a split that is in use are replaced, not overwritten."""
     first = panel.split(SPEC)
