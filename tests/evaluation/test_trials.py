@@ -108,8 +108,10 @@ def test_evidence_is_refused_where_luck_is_not_excluded(boards):
 @pytest.mark.parametrize("given", [0, 1])
 def test_a_choice_has_no_verdict_before_luck_was_asked(boards, given):
     """Both losses, whatever the scoreboard says."""
-    with pytest.raises(SettingError, match="A chosen model has no verdict without"):
-        correct_for_trials(boards(0.0), 5, 10, luck(10)[:given])
+    board, asked = boards(0.0), luck(10)[:given]
+    for chosen_from, trials in ((5, 10), (2, 2)):
+        with pytest.raises(SettingError, match="A chosen model has no verdict without"):
+            correct_for_trials(board, chosen_from, trials, asked)
 
 
 def test_fewer_trials_than_candidates_are_refused(boards):
