@@ -1,12 +1,14 @@
 """Whoever changes a ledger is seen, also when its own guards were taken away."""
 
 import re
+import shutil
 import sqlite3
 import struct
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
 from itertools import product
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -20,6 +22,7 @@ from closecast.serving.ledger.adaptation import keep_promise, newest_promise
 from closecast.serving.ledger.receipts import read_receipts
 from closecast.serving.ledger.rows import score_of
 from closecast.serving.ledger.seals import score_hash
+from closecast.serving.ledger.tables import BYTES, forecasts, promises, scores, tallies
 
 
 def tamper(ledger: Ledger, *statements: str) -> None:
@@ -277,3 +280,50 @@ def test_an_index_that_names_other_rows_is_seen(tmp_path, market):
 
     with Ledger.open(place) as ledger:
         assert any("SQLite finds the file damaged" in one for one in ledger.verify())
+
+
+@pytest.fixture(scope="module")
+def recorded(tmp_path_factory: pytest.TempPathFactory, market) -> Path:
+    """The file of a ledger with scores and a promise."""
+    place = tmp_path_factory.mktemp("recorded") / "ledger.sqlite"
+    with closing(Ledger.open(place)) as ledger:
+        market.run(ledger, range(-3, 0))
+        promise = Promise(coverage=np.full((5, MEDIAN), 0.5))
+        with ledger.database.writing() as connection:
+            keep_promise(connection, "a" * 64, promise, market.evening(-1))
+    return place
+
+
+DAMAGED = [
+    (table.name, column.name, wrong)
+    for table in (forecasts, scores, promises, tallies)
+    for column in table.columns
+    if not column.primary_key
+    for wrong in ("NULL", "'text'" if column.type is BYTES else "x'ff00'")
+]
+
+
+@pytest.mark.parametrize(("table", "column", "wrong"), DAMAGED)
+def test_a_cell_of_another_type_is_refused(
+    recorded: Path, tmp_path: Path, table: str, column: str, wrong: str
+):
+    """SQLite gives what lies in a damaged file, whatever the column asks for."""
+    place = tmp_path / "ledger.sqlite"
+    shutil.copy(recorded, place)
+    with closing(sqlite3.connect(place, isolation_level=None)) as connection:
+        connection.execute("DROP TRIGGER append_only_update")
+        connection.execute("PRAGMA writable_schema = ON")
+        connection.execute(
+            "UPDATE sqlite_master SET sql = replace(sql, 'NOT NULL', '')"
+        )
+    with closing(sqlite3.connect(place, isolation_level=None)) as connection:
+        connection.execute(
+            f"UPDATE {table} SET {column} = {wrong} "  # noqa: S608  of this file
+            f"WHERE rowid = (SELECT max(rowid) FROM {table})"
+        )
+
+    with (
+        closing(Ledger.open(place, create=False)) as ledger,
+        pytest.raises(LedgerError, match=r"Expected rows as they were written, got"),
+    ):
+        ledger.verify()

@@ -43,8 +43,9 @@ def entry_of(row: Any) -> Entry:  # noqa: ANN401  its columns are not typed
         The entry.
 
     Raises:
-        ValueError: A date, a moment or a hash is none.
+        ValueError: A cell is empty, or a date, a moment or a hash is none.
     """
+    require_full(row)
     for written_hash in (row.previous, row.hash):
         bytes.fromhex(written_hash)  # what is chained to it takes it for bytes
     mean, quantiles = unpacked(bytes(row.mean), bytes(row.quantiles))
@@ -77,8 +78,9 @@ def score_row_of(score: Score) -> dict[str, Any]:
 
 
 def score_of(row: Any) -> Score:  # noqa: ANN401  its columns are not typed
-    """Read a score from a row of ``scores``."""
+    """Read a score from a row of ``scores``, as ``entry_of`` reads an entry."""
     values = {name: getattr(row, name) for name in SCORE_NAMES}
+    require_full(values.values())
     values |= {name: bool(values[name]) for name in ("in_50", "in_80", "in_95")}
     values["date"] = dt.date.fromisoformat(row.date)
     values["scored_at"] = moment_of(row.scored_at)
@@ -91,6 +93,12 @@ def scores_by_number(rows: Iterable[Any]) -> dict[int, tuple[Score, ...]]:
     for row in rows:
         found.setdefault(row.number, []).append(score_of(row))
     return {number: tuple(scores) for number, scores in found.items()}
+
+
+def require_full(cells: Iterable[Any]) -> None:
+    """Raise ValueError where a cell of a row is empty: none is written so."""
+    if any(cell is None for cell in cells):
+        raise ValueError("an empty cell")
 
 
 def moment_of(text: str) -> dt.datetime:

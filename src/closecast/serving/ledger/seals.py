@@ -16,6 +16,7 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from closecast.serving.ledger.chain import as_json, double_hex, written
+from closecast.serving.ledger.rows import require_full
 from closecast.serving.ledger.tables import forecasts, tallies
 from closecast.serving.ledger.truth import Score
 
@@ -93,7 +94,11 @@ def promise_hash(row: Mapping[str, Any]) -> str:
 
     Returns:
         SHA-256 of JSON of all but the hash, ``coverage`` in hexadecimal.
+
+    Raises:
+        ValueError: A cell is empty.
     """
+    require_full(row.values())
     names = ("id", "model_hash", "horizon", "as_of")
     values = {name: row[name] for name in names}
     return _hash(values | {"coverage": bytes(row["coverage"]).hex()})
@@ -112,7 +117,10 @@ def stated_tally(connection: Connection, table: sa.Table) -> Tally:
     own = tallies.c
     query = sa.select(own.rows, own.sum).where(own.name == table.name)
     row = connection.execute(query).first()
-    return Tally() if row is None else Tally(rows=row.rows, sum=int(row.sum, 16))
+    if row is None:
+        return Tally()
+    require_full(row)
+    return Tally(rows=row.rows, sum=int(row.sum, 16))
 
 
 def made_tally(connection: Connection, table: sa.Table) -> Tally:
@@ -128,7 +136,9 @@ def made_tally(connection: Connection, table: sa.Table) -> Tally:
     query = sa.select(table.c.hash).join(
         forecasts, forecasts.c.number == table.c.number
     )
-    return Tally().plus(connection.execute(query).scalars())
+    hashes = connection.execute(query).scalars().all()
+    require_full(hashes)
+    return Tally().plus(hashes)
 
 
 def keep_tally(connection: Connection, table: sa.Table, tally: Tally) -> None:

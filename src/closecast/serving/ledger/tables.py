@@ -4,10 +4,14 @@ Dates and moments are text as ISO writes them, so that a row reads the same in e
 database and in the bytes that are hashed.
 """
 
+from collections.abc import Callable
+from typing import Any
+
 from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
+    Dialect,
     Double,
     ForeignKey,
     Index,
@@ -17,17 +21,56 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    TypeDecorator,
 )
+from sqlalchemy.types import TypeEngine
 
-DATE, MOMENT, HASH, NAME = String(10), String(20), String(64), String(200)
-NUMBER = BigInteger().with_variant(Integer, "sqlite")
+
+class Exact(TypeDecorator[Any]):
+    """A column's type that lets no value of another type out of the database.
+
+    SQLite keeps a type beside each value and holds no column to its own, so a damaged
+    file may give bytes where text was written. Then reading raises ValueError.
+
+    Args:
+        kind: The type.
+    """
+
+    impl: TypeEngine[Any] | type[TypeEngine[Any]] = TypeEngine
+    cache_ok = True
+
+    def __init__(self, kind: TypeEngine[Any]) -> None:
+        self.kind = kind
+        super().__init__()
+        self.impl = kind
+
+    def result_processor(
+        self, dialect: Dialect, coltype: object
+    ) -> Callable[[Any], Any]:
+        """Check a value as it comes, then read it as the type does."""
+        read = super().result_processor(dialect, coltype)
+        # SQLite has no type for yes and no
+        wanted = int if isinstance(self.kind, Boolean) else self.kind.python_type
+
+        def exact(value: Any) -> Any:  # noqa: ANN401  whatever lies there
+            if value is not None and not isinstance(value, wanted):
+                raise ValueError(f"{value!r:.40} where {wanted.__name__} was written")
+            return value if read is None else read(value)
+
+        return exact
+
+
+DATE, MOMENT, HASH, NAME = (Exact(String(size)) for size in (10, 20, 64, 200))
+TEXT, BYTES = Exact(Text()), Exact(LargeBinary())
+NUMBER = Exact(BigInteger().with_variant(Integer, "sqlite"))
+COUNT, REAL, FLAG = Exact(Integer()), Exact(Double()), Exact(Boolean())
 
 metadata = MetaData()
 
 ledgers = Table(
     "ledgers",
     metadata,
-    Column("id", String(32), primary_key=True),
+    Column("id", Exact(String(32)), primary_key=True),
     Column("created_at", MOMENT, nullable=False),
 )
 
@@ -38,16 +81,16 @@ forecasts = Table(
     Column("model", NAME, nullable=False),
     Column("symbol", NAME, nullable=False),
     Column("cutoff", DATE, nullable=False),
-    Column("horizon", Integer, nullable=False),
-    Column("target_dates", Text, nullable=False),
-    Column("last_close", Double, nullable=False),
-    Column("mean", LargeBinary, nullable=False),
-    Column("quantiles", LargeBinary, nullable=False),
+    Column("horizon", COUNT, nullable=False),
+    Column("target_dates", TEXT, nullable=False),
+    Column("last_close", REAL, nullable=False),
+    Column("mean", BYTES, nullable=False),
+    Column("quantiles", BYTES, nullable=False),
     Column("as_of", MOMENT, nullable=False),
     Column("data_hash", HASH, nullable=False),
     Column("model_hash", HASH, nullable=False),
     Column("code", NAME, nullable=False),
-    Column("late", Boolean, nullable=False),
+    Column("late", FLAG, nullable=False),
     Column("previous", HASH, nullable=False, unique=True),
     Column("hash", HASH, nullable=False, unique=True),
     Index("one_forecast", "symbol", "model", "cutoff", unique=True),
@@ -56,14 +99,14 @@ forecasts = Table(
 
 _SCORE = (
     ("date", DATE),
-    ("truth", Double),
-    ("factor", Double),
-    ("scale", Double),
-    ("crps", Double),
-    ("pit", Double),
-    ("in_50", Boolean),
-    ("in_80", Boolean),
-    ("in_95", Boolean),
+    ("truth", REAL),
+    ("factor", REAL),
+    ("scale", REAL),
+    ("crps", REAL),
+    ("pit", REAL),
+    ("in_50", FLAG),
+    ("in_80", FLAG),
+    ("in_95", FLAG),
     ("scored_at", MOMENT),
     ("data_hash", HASH),
     ("hash", HASH),
@@ -73,7 +116,7 @@ scores = Table(
     "scores",
     metadata,
     Column("number", NUMBER, ForeignKey("forecasts.number"), primary_key=True),
-    Column("step", Integer, primary_key=True),
+    Column("step", COUNT, primary_key=True),
     *(Column(name, kind, nullable=False) for name, kind in _SCORE),
 )
 
@@ -81,7 +124,7 @@ replaced_scores = Table(
     "replaced_scores",
     metadata,
     Column("number", NUMBER, ForeignKey("forecasts.number"), primary_key=True),
-    Column("step", Integer, primary_key=True),
+    Column("step", COUNT, primary_key=True),
     Column("replaced_at", MOMENT, primary_key=True),
     *(Column(name, kind, nullable=False) for name, kind in _SCORE),
 )
@@ -89,7 +132,7 @@ replaced_scores = Table(
 tallies = Table(
     "tallies",
     metadata,
-    Column("name", String(20), primary_key=True),
+    Column("name", Exact(String(20)), primary_key=True),
     Column("rows", NUMBER, nullable=False),
     Column("sum", HASH, nullable=False),
 )
@@ -99,8 +142,8 @@ promises = Table(
     metadata,
     Column("id", NUMBER, primary_key=True, autoincrement=False),
     Column("model_hash", HASH, nullable=False, index=True),
-    Column("horizon", Integer, nullable=False),
-    Column("coverage", LargeBinary, nullable=False),
+    Column("horizon", COUNT, nullable=False),
+    Column("coverage", BYTES, nullable=False),
     Column("as_of", MOMENT, nullable=False),
     Column("hash", HASH, nullable=False),
 )
@@ -116,9 +159,9 @@ notices = Table(
     "notices",
     metadata,
     Column("head", HASH, primary_key=True),
-    Column("channel", String(20), primary_key=True),
+    Column("channel", Exact(String(20)), primary_key=True),
     Column("number", NUMBER, nullable=False),
-    Column("body", Text, nullable=False),
+    Column("body", TEXT, nullable=False),
     Column("made_at", MOMENT, nullable=False),
     Column("sent_at", MOMENT, nullable=True),
 )
