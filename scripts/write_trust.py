@@ -144,7 +144,7 @@ def bit_flips(r: dict[str, Any]) -> str:
     """Say what came of flipped bits."""
     return "; ".join(
         f"{name}: {one['found']:,} of {one['flips']:,} found"
-        + (", every bit" if one["every bit"] else "")
+        + f", at every bit of {one['files at every bit']} of {len(one['files'])} files"
         + (f", {one['same']:,} without effect" if one["same"] else "")
         + f", {one['silent']} silent, {one['crash']} crashes"
         + of_another_day(one, r["machine"])
