@@ -162,6 +162,21 @@ def test_the_page_is_what_was_measured(script):
     )
 
 
+def test_every_mutant_that_survived_is_argued():
+    """docs/mutants.md names its line, and after the bar what was changed in it."""
+    result = ROOT / "benchmarks" / "results" / "mutants.json"
+    page = (ROOT / "docs" / "mutants.md").read_text(encoding="utf-8").splitlines()
+    told = {
+        (line, change)
+        for line, bar, changes in (one.rpartition(" | ") for one in page)
+        for change in changes.split("; ")
+        if bar
+    }
+    for survivor in json.loads(result.read_text(encoding="utf-8"))["survivors"]:
+        where, change, line = survivor.split(": ", 2)
+        assert (f"{where.rpartition(':')[0]}: {line}", change) in told, survivor
+
+
 def test_what_was_not_measured_says_so(script, tmp_path: Path, monkeypatch):
     """Without a result there is no figure."""
     writer = script("write_trust", "scripts")
