@@ -77,7 +77,7 @@ audit: $(VENV)/.installed-test vendors .venv-audit/.installed .venv-bench/.insta
 lock: .venv-audit/.installed
 	(head -n 2 ci.lock; .venv-audit/bin/uv pip compile pyproject.toml --extra torch \
 	  --extra test --extra docs --generate-hashes --python-version 3.11 --no-annotate \
-	  --no-header | awk '/^[a-z]/ { build = /^(torch|triton|nvidia-|cuda-)/ } !build' \
+	  --no-header | awk '/^[a-z]/ { build = /^(torch=|nvidia-|cuda-)/ } !build' \
 	  ) > ci.lock.new
 	grep -q -- --hash=sha256: ci.lock.new
 	mv ci.lock.new ci.lock

@@ -9,7 +9,7 @@ from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parents[2]
 LOCKED = ("torch", "test", "docs")
-BUILDS = ("torch", "triton", "nvidia-", "cuda-")
+BUILDS = ("torch", "nvidia-", "cuda-")
 """Come in the build that the machine has: an index has one for CUDA or one for CPUs."""
 
 LINUX = {"sys_platform": "linux", "python_version": "3.11"}

@@ -1,6 +1,7 @@
 """Members trained as one program become what each becomes by itself."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ import torch
 from closecast.engine.fleet import Checkpoints, Member, OptimizerConfig
 from closecast.engine.memory import MOST_MEMBERS, count_that_fit
 from closecast.engine.torch import TorchEngine
+from closecast.engine.torch import engine as torch_engine
 from closecast.engine.torch.batched import alike
 from closecast.engine.torch.network import run_members
 from closecast.engine.torch.optimizers import build_optimizer, step_members
@@ -263,6 +265,26 @@ class TestGroups:
         assert count_that_fit(6, one, 1e12) == MOST_MEMBERS
         assert 1 < count_that_fit(6, one, 3e6) < MOST_MEMBERS
         assert count_that_fit(6, one, 1.0) == 1
+
+    def test_the_memory_that_counts_is_the_devices(self, monkeypatch):
+        """A GPU's own; what a CPU has is asked of the system."""
+        properties = SimpleNamespace(total_memory=80 * 10**9)
+        monkeypatch.setattr(torch.cuda, "get_device_properties", lambda _: properties)
+        engine = TorchEngine()
+        assert engine._memory() is None
+
+        engine.device = torch.device("cuda")
+
+        assert engine._memory() == 80e9
+
+    def test_who_is_shuffled_by_blocks_is_a_program_alone(self, monkeypatch):
+        """Members of one order a pool would not step in step."""
+        members, panel = [member("a"), member("b")], SimpleNamespace(context_length=6)
+        assert ENGINE._programs(panel, members) == [[0, 1]]
+
+        monkeypatch.setattr(torch_engine, "POOL", 199)
+
+        assert ENGINE._programs(panel, members) == [[0], [1]]
 
     def test_programs_give_outcomes_in_the_order_asked(self):
         """Groups are trained one after the other; the outcomes keep their places."""

@@ -6,7 +6,21 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("triton")
 
-from closecast.engine.torch import kernels  # noqa: E402
+from closecast.engine.fleet import Member, OptimizerConfig  # noqa: E402
+from closecast.engine.torch import (  # noqa: E402
+    TorchEngine,
+    batched,
+    dropout,
+    graphs,
+    kernels,
+    single,
+)
+from closecast.engine.torch import network as torch_network  # noqa: E402
+from closecast.models.config import NetworkConfig, initial_weights  # noqa: E402
+from closecast.testing import random_walk  # noqa: E402
+from closecast.windows.index import cutoffs_with_targets  # noqa: E402
+from closecast.windows.scaling import WindowData  # noqa: E402
+from closecast.windows.spec import WindowSpec  # noqa: E402
 
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 
@@ -61,6 +75,41 @@ def test_inputs_that_need_no_gradient_get_none():
 
     for left, right in zip(without, found, strict=True):
         torch.testing.assert_close(left, right)
+
+
+@pytest.fixture
+def as_on_a_gpu(monkeypatch):
+    """The path of a GPU by interpreted kernels; no step becomes a graph."""
+    for module in (batched, dropout, single, torch_network):
+        monkeypatch.setattr(module, "has_kernels", lambda _: True)
+    monkeypatch.setattr(graphs, "_BEFORE", 10**9)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.5])
+def test_a_training_by_kernels_is_one_without(share, request):
+    """Losses and forecasts; what dropout drops is drawn by other means."""
+    bars = random_walk(1, 60)
+    data = WindowData.of(bars, WindowSpec(context_length=3, horizon=2))
+    rows = cutoffs_with_targets(bars, data.spec)
+    config = NetworkConfig(horizon=2, hidden_size=4, dropout=share)
+    one = Member(
+        name="one", network=config, train=rows[:30], validation=rows[30:],
+        optimizer=OptimizerConfig(batch_size=16, epochs=1),
+    )  # fmt: skip
+    weights = initial_weights(config, 0)
+    engine = TorchEngine(batched=True)
+    (plain,) = engine.train(data, [one])
+    outputs = engine.outputs(data, config, weights, rows)
+    request.getfixturevalue("as_on_a_gpu")
+
+    (trained,) = engine.train(data, [one])
+
+    gap = np.abs(np.subtract(trained.curve.train_loss, plain.curve.train_loss))
+    assert np.isfinite(trained.curve.train_loss).all()
+    assert bool(gap.max() < 1e-5) is (share == 0)
+    np.testing.assert_allclose(
+        engine.outputs(data, config, weights, rows), outputs, rtol=0, atol=1e-6
+    )
 
 
 def test_masks_keep_their_share_and_never_repeat():
