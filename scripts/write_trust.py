@@ -351,8 +351,10 @@ def rows() -> Iterator[str]:
             yield f"{trial.told(result)}.\n\n{where(result['machine'])}\n"
         else:
             yield "Not run.\n"
-        command = result.get("command", trial.command)
-        yield f"\n`{command}` ({took(result) or 'about ' + trial.takes})\n"
+        command, time = result.get("command", trial.command), took(result)
+        if " --only " in command:  # a part was run once more
+            command, time = trial.command, ""
+        yield f"\n`{command}` ({time or 'about ' + trial.takes})\n"
 
 
 def took(result: dict[str, Any]) -> str:
