@@ -170,7 +170,7 @@ def test_many_broken_rows_are_counted(filled: Ledger):
     ("statement", "said"),
     [
         ("UPDATE forecasts SET as_of = '2013-02-01T22800:00Z'", "Invalid"),
-        ("UPDATE forecasts SET hash = replace(hash, 'a', 'q') WHERE number = 18",
+        ("UPDATE forecasts SET hash = 'q' || substr(hash, 2) WHERE number = 18",
          "non-hexadecimal number"),
     ],
 )  # fmt: skip
