@@ -12,7 +12,11 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).resolve().parent.parent
+
+_PLACE = Path(sys.argv[0]).resolve()
+SCRIPT = str(_PLACE.relative_to(ROOT)) if _PLACE.is_relative_to(ROOT) else _PLACE.name
+"""What was started, from wherever, by its place in the repository."""
 
 BEGUN = time.monotonic()
 """When the script that imports this began, in seconds of its clock."""
@@ -45,7 +49,7 @@ def publish(found: Mapping[str, object], out: Path | None) -> None:
     """Say what was found, where, how and in how long; write it where asked."""
     run = {
         "machine": machine(),
-        "command": shlex.join(["python", *sys.argv]),
+        "command": shlex.join(["python", SCRIPT, *sys.argv[1:]]),
         "seconds": round(time.monotonic() - BEGUN),
     }
     text = json.dumps(run | dict(found), indent=2)
