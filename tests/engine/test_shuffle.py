@@ -12,8 +12,8 @@ from closecast.engine.shuffle import (
     POOL,
     STRETCH,
     count_batches,
+    made_ahead,
     shuffled,
-    shuffled_ahead,
 )
 
 
@@ -123,8 +123,11 @@ def test_ahead_gives_the_same():
     """The next pool is made meanwhile, and is the one that comes next."""
     rows = np.arange(300)
     plain, ahead = (
-        [(some.tolist(), ends.tolist()) for some, ends in made(rows, 16, 3, 2)]
-        for made in (shuffled, shuffled_ahead)
+        [
+            (some.tolist(), ends.tolist())
+            for some, ends in made(shuffled(rows, 16, 3, 2))
+        ]
+        for made in (iter, made_ahead)
     )
 
     assert len(plain) > 2
@@ -133,7 +136,7 @@ def test_ahead_gives_the_same():
 
 def test_ahead_may_be_left_early():
     """Nothing of it goes on after the last pool that was asked for."""
-    pools = shuffled_ahead(np.arange(300), 16, 0, 1)
+    pools = made_ahead(shuffled(np.arange(300), 16, 0, 1))
     next(pools)
     threads = threading.active_count()
 

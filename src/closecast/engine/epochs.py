@@ -22,12 +22,7 @@ from closecast.engine.fleet import (
     TrainedMember,
     TrainingState,
 )
-from closecast.engine.shuffle import (
-    POOL,
-    count_batches,
-    shuffled,
-    shuffled_ahead,
-)
+from closecast.engine.shuffle import POOL, count_batches, made_ahead, shuffled
 from closecast.errors import TrainingError
 from closecast.models.config import Weights
 
@@ -247,8 +242,8 @@ def _train_epoch(
     config, windows = member.optimizer, len(member.train)
     rates = config.rates(epoch, count_batches(windows, config.batch_size))
     total, done, steps = 0.0, 0, 0
-    pools = shuffled_ahead if windows > POOL else shuffled
-    for rows, ends in pools(member.train, config.batch_size, config.seed, epoch):
+    pools = shuffled(member.train, config.batch_size, config.seed, epoch)
+    for rows, ends in made_ahead(pools) if windows > POOL else pools:
         order = np.split(rows, ends[:-1])
         losses = yield Steps(order, rates[steps : steps + len(order)], epoch)
         if not np.isfinite(losses).all():

@@ -9,9 +9,12 @@ neighbours for ever.
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
 
 import numpy as np
 from jaxtyping import Int
+
+T = TypeVar("T")
 
 POOL = 2**20
 """Windows that are permuted together."""
@@ -24,28 +27,6 @@ instead of ``STRETCH / windows``. Were all windows of a stretch alike, the varia
 a batch's gradient would be ``1 + (batch_size - 1) * STRETCH / POOL`` times that of a
 full shuffle: 1.016 for 128 windows.
 """
-
-
-def shuffled_ahead(
-    rows: Int[np.ndarray, " row"], batch_size: int, seed: int, epoch: int
-) -> Iterator[tuple[Int[np.ndarray, " some"], Int[np.ndarray, " batch"]]]:
-    """Shuffle as ``shuffled`` does, the next pool while one is stepped through.
-
-    Args:
-        rows: Cutoffs of the windows; may be mapped from a file.
-        batch_size: Windows of a batch.
-        seed: Seed of the training.
-        epoch: The epoch, counted from 1.
-
-    Yields:
-        The same; a second pool lies in the memory.
-    """
-    pools = shuffled(rows, batch_size, seed, epoch)
-    with ThreadPoolExecutor(1) as thread:
-        following = thread.submit(next, pools, None)
-        while (pool := following.result()) is not None:
-            following = thread.submit(next, pools, None)
-            yield pool
 
 
 def shuffled(
@@ -76,6 +57,22 @@ def shuffled(
         if stop > 0:
             yield ready[:stop], _ends(stop, batch_size)
         held = ready[max(stop, 0) :].copy()
+
+
+def made_ahead(pools: Iterator[T]) -> Iterator[T]:
+    """Make the next pool while one is stepped through.
+
+    Args:
+        pools: What ``shuffled`` makes.
+
+    Yields:
+        The same; a second pool lies in the memory.
+    """
+    with ThreadPoolExecutor(1) as thread:
+        following = thread.submit(next, pools, None)
+        while (pool := following.result()) is not None:
+            following = thread.submit(next, pools, None)
+            yield pool
 
 
 def count_batches(windows: int, batch_size: int) -> int:
